@@ -1,0 +1,125 @@
+/** Dapr's metadata: names to text. */
+export type Properties = Readonly<Record<string, string>>;
+
+/** What Init gets: the component's name and its metadata after secrets and placeholders were resolved. */
+export interface ComponentMetadata {
+	readonly name: string;
+	readonly properties: Properties;
+	/** Where each property was written, `file:line`, for error messages. */
+	readonly sources?: Readonly<Record<string, string>>;
+	/** Where the component was written, `file:line`. */
+	readonly source?: string;
+}
+
+/** One event on its way to the app. */
+export interface ReadResponse {
+	/** The message's payload, byte for byte. */
+	readonly data: Uint8Array;
+	/** `topic`, and where they say something `retained`, `duplicate`, `qos`, `attempt`. */
+	readonly metadata: Properties;
+	/** The media type that an HTTP app sees. */
+	readonly contentType: string;
+}
+
+/** One call of an output binding. */
+export interface InvokeRequest {
+	readonly operation: string;
+	readonly data: Uint8Array;
+	/** Where the caller sent JSON: `data`'s own JSON text, to which `encoding` applies. */
+	readonly dataIsJson?: boolean;
+	readonly metadata: Properties;
+}
+export interface InvokeResponse {
+	readonly data: Uint8Array;
+	readonly metadata: Properties;
+	readonly contentType?: string;
+}
+
+/** What became of one attempt to hand an event to the app. */
+export type Verdict =
+	/** The app took it: it may be acknowledged. */
+	| { readonly kind: "accepted" }
+	/** The app refused it or broke: an attempt that counts. */
+	| { readonly kind: "failed"; readonly error: Error; readonly status?: number; readonly retryAfterMs?: number }
+	/** The app was not asked, or its answer can't be known: not an attempt. `crashed`: the app died with the event in its hands. */
+	| { readonly kind: "none"; readonly crashed?: true }
+	/** Nobody is listening: not an attempt, and the intake pauses until `resume()`. */
+	| { readonly kind: "unreachable" };
+
+/** The one accepted verdict, so that the hot path makes no object. */
+export const ACCEPTED: Verdict = Object.freeze({ kind: "accepted" });
+
+/**
+ * Hands one event to the app and says what became of it. Never rejects on purpose; a rejection counts as `failed`.
+ * `signal` aborts when the binding stops waiting for handlers.
+ */
+export type ReadHandler = (event: ReadResponse, signal: AbortSignal) => Promise<Verdict>;
+
+/** One reason, in words, why a component is not, or not quite, in order. */
+export interface HealthReason {
+	/** Stable, kebab-case, without topics, URLs or secrets: what a caller without a token may see. */
+	readonly code: string;
+	/** For people: what, where, since when, what to do. Never a secret. */
+	readonly message: string;
+	/** False: it is worth knowing, but does not make the component not ready. */
+	readonly blocking: boolean;
+}
+
+/** Something that happened below and that somebody above may want to log or count. */
+export interface Report {
+	readonly level: "debug" | "info" | "warn" | "error";
+	/** Stable, kebab-case: the cause, by which logs are rate-limited and metrics are counted. */
+	readonly code: string;
+	/** One sentence, lower case, no full stop, no secret. */
+	readonly message: string;
+	readonly error?: Error;
+	/** Extra structured members of the log line: `topic`, `packetId`, `bytes`, … */
+	readonly details?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** What all components share. */
+export interface Component {
+	/** Validates metadata, opens nothing. Rejects with ConfigurationError. Returns the warnings to show. */
+	init(metadata: ComponentMetadata, signal?: AbortSignal): Promise<readonly string[]>;
+	/** Rejects when the component cannot do its work now, with the reason. */
+	ping(signal?: AbortSignal): Promise<void>;
+	/** Why it is not ready; empty when all is well. Cheap: may be asked every second. */
+	health(): readonly HealthReason[];
+	/** Listens to what happens inside; returns the function that stops listening. */
+	onReport(listener: (report: Report) => void): () => void;
+	/** Idempotent. Sends what can be acknowledged, disconnects in order. Does not wait for handlers: drain() does. */
+	close(): Promise<void>;
+}
+
+/** The direction broker → app. */
+export interface InputBinding extends Component {
+	/** True when the metadata names `direction` with `input`: the app is not asked, the binding reads at once. */
+	readonly reads: "always" | "never" | "ask";
+	/** The app's path or name for these events: metadata `route`, else the component's name. */
+	readonly route: string;
+	/** Connects if start() has not, and hands events to `handler` from now on. A second call rejects with StateError. Resolves at once. */
+	read(handler: ReadHandler): Promise<void>;
+	/** Hand nothing over until resume(); what waits keeps waiting, nothing is consumed. Idempotent. */
+	pause(reason: string): void;
+	resume(): void;
+	/**
+	 * Hand nothing more over, for good, and keep the connection. Resolves true when no handler runs any more,
+	 * false when `signal` aborted first.
+	 */
+	drain(signal: AbortSignal): Promise<boolean>;
+}
+
+/** The direction app → broker. */
+export interface OutputBinding extends Component {
+	/** False when `direction` excludes output. */
+	readonly writes: boolean;
+	readonly operations: readonly string[];
+	/** Rejects with NotFoundError (operation), ConfigurationError (bad request metadata) or PublishError. */
+	invoke(request: InvokeRequest, signal?: AbortSignal): Promise<InvokeResponse | undefined>;
+}
+
+/** A component that is both, over one connection. */
+export interface Binding extends InputBinding, OutputBinding {
+	/** Begins to connect, app or no app. Returns at once, never rejects; health() tells. */
+	start(): void;
+}
