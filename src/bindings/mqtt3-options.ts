@@ -1,18 +1,6 @@
 import type { BrokerUrl } from "../mqtt/broker-url.js";
+import type { TlsSettings } from "../mqtt/connection.js";
 import type { QoS, Will } from "../mqtt/packet.js";
-
-/** TLS material, checked: PEM text as Node takes it. */
-export interface TlsSettings {
-	/** Replaces the system's roots. */
-	readonly ca?: string | undefined;
-	readonly cert?: string | undefined;
-	readonly key?: string | undefined;
-	readonly passphrase?: string | undefined;
-	/** SNI and the name that the certificate must carry; default the URL's host. */
-	readonly serverName?: string | undefined;
-	readonly alpn?: readonly string[] | undefined;
-	readonly insecureSkipVerify: boolean;
-}
 
 /** Everything that an mqtt3 binding needs to know: defaults filled in, values checked. Times in milliseconds, sizes in bytes. */
 export interface Mqtt3Settings {
