@@ -1,3 +1,7 @@
+import type { Report } from "../mqtt/report.js";
+
+export type { Report };
+
 /** Dapr's metadata: names to text. */
 export type Properties = Readonly<Record<string, string>>;
 
@@ -7,6 +11,8 @@ export interface ComponentMetadata {
 	readonly properties: Properties;
 	/** Where each property was written, `file:line`, for error messages. */
 	readonly sources?: Readonly<Record<string, string>>;
+	/** The properties whose value held `{uuid}` before it was resolved, by the name as written: they differ at each start. */
+	readonly templated?: readonly string[];
 	/** Where the component was written, `file:line`. */
 	readonly source?: string;
 }
@@ -65,18 +71,6 @@ export interface HealthReason {
 	readonly blocking: boolean;
 }
 
-/** Something that happened below and that somebody above may want to log or count. */
-export interface Report {
-	readonly level: "debug" | "info" | "warn" | "error";
-	/** Stable, kebab-case: the cause, by which logs are rate-limited and metrics are counted. */
-	readonly code: string;
-	/** One sentence, lower case, no full stop, no secret. */
-	readonly message: string;
-	readonly error?: Error;
-	/** Extra structured members of the log line: `topic`, `packetId`, `bytes`, … */
-	readonly details?: Readonly<Record<string, string | number | boolean>>;
-}
-
 /** What all components share. */
 export interface Component {
 	/** Validates metadata, opens nothing. Rejects with ConfigurationError. Returns the warnings to show. */
@@ -118,8 +112,17 @@ export interface OutputBinding extends Component {
 	invoke(request: InvokeRequest, signal?: AbortSignal): Promise<InvokeResponse | undefined>;
 }
 
+/** One connection that a component keeps to a broker, as the broker tells it from others. */
+export interface BrokerConnection {
+	/** The broker's URL in normal form, without user name and password. */
+	readonly broker: string;
+	readonly clientId: string;
+}
+
 /** A component that is both, over one connection. */
 export interface Binding extends InputBinding, OutputBinding {
+	/** The connections it will keep: one, or one for each direction. Known once init() has resolved; empty before. */
+	readonly connections: readonly BrokerConnection[];
 	/** Begins to connect, app or no app. Returns at once, never rejects; health() tells. */
 	start(): void;
 }

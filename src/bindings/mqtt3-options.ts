@@ -1,9 +1,98 @@
+import { ConfigurationError } from "../errors.js";
 import type { BrokerUrl } from "../mqtt/broker-url.js";
 import type { TlsSettings } from "../mqtt/connection.js";
 import type { QoS, Will } from "../mqtt/packet.js";
+import { type Field, optionName } from "./field.js";
+import { checkValue } from "./field-value.js";
+import { MQTT3_FIELDS } from "./mqtt3-fields.js";
+import { settle } from "./mqtt3-settings.js";
+import { combinationWarnings } from "./mqtt3-warnings.js";
+import { type Problem, Problems } from "./problems.js";
+
+/**
+ * What a TypeScript program says about an mqtt3 binding. Only `url`, `topic` and `clientId` are required; the others are
+ * the metadata fields of the same name. Times in milliseconds, sizes in bytes.
+ */
+export interface Mqtt3Options {
+	/** The broker: `tcp://`, `mqtt://`, `ssl://`, `tls://`, `tcps://`, `mqtts://`, `ws://` or `wss://`; may hold user name and password. */
+	readonly url: string;
+	/** The input's topic filter and the output's default topic. */
+	readonly topic: string;
+	/** The MQTT client identifier, exactly as given; `consumerID` in component metadata. */
+	readonly clientId: string;
+	/** More topic filters for the input. */
+	readonly topics?: readonly string[] | undefined;
+	/** QoS of the subscription and of what is published. Default 1. */
+	readonly qos?: QoS | undefined;
+	/** Whether the broker keeps what is published as the topic's last message. Default false. */
+	readonly retain?: boolean | undefined;
+	/** Start each connection with an empty session. Default false. */
+	readonly cleanSession?: boolean | undefined;
+	/** User name, where it does not stand in `url`. */
+	readonly username?: string | undefined;
+	/** Password, where it does not stand in `url`. Needs a user name. */
+	readonly password?: string | undefined;
+	/** Replaces the system's authorities. PEM, base64 of PEM, or `file:PATH`; so are the next two. */
+	readonly caCert?: string | undefined;
+	/** Together with `clientKey`. */
+	readonly clientCert?: string | undefined;
+	/** Together with `clientCert`. */
+	readonly clientKey?: string | undefined;
+	/** Opens an encrypted `clientKey`. */
+	readonly clientKeyPassphrase?: string | undefined;
+	/** SNI and the name that the broker's certificate must carry. Default: the host in `url`. */
+	readonly tlsServerName?: string | undefined;
+	/** Protocols to offer in the TLS handshake. */
+	readonly alpn?: readonly string[] | undefined;
+	/** Accept any certificate of the broker. Default false. */
+	readonly insecureSkipVerify?: boolean | undefined;
+	/** Whole seconds, 1 s to 65,535 s. Default 30 s. */
+	readonly keepAliveMs?: number | undefined;
+	/** For DNS, TCP, TLS and CONNACK together. Default 10 s. */
+	readonly connectTimeoutMs?: number | undefined;
+	/** How long `create` waits for the broker's acknowledgement. Default 10 s. */
+	readonly publishTimeoutMs?: number | undefined;
+	/** Deliveries at the handler at once. Default 256. */
+	readonly maxInFlight?: number | undefined;
+	/** The largest payload that is delivered. Default 4 MiB. */
+	readonly maxPayloadSize?: number | undefined;
+	/** What becomes of a larger one. Default `hold`: it stays with the broker. */
+	readonly onOversized?: "hold" | "drop" | undefined;
+	/** Bytes of un-acknowledged payloads that may wait in memory. Default 64 MiB. */
+	readonly maxBuffered?: number | undefined;
+	/** Whether acknowledgements may overtake that of a delivery that failed. Default `arrival`: they may. */
+	readonly ackOrder?: "arrival" | "strict" | undefined;
+	/** How often a failed delivery is tried again; -1: until it succeeds. Default 0. */
+	readonly backOffMaxRetries?: number | undefined;
+	/** Time between attempts. Default 5 s. */
+	readonly backOffIntervalMs?: number | undefined;
+	/** What becomes of a delivery whose retries are used up. Default `hold`; with `cleanSession` `drop`. */
+	readonly onRetriesExhausted?: "hold" | "drop" | undefined;
+	/** How often a held delivery is tried again. Default 30 s. */
+	readonly holdIntervalMs?: number | undefined;
+	/** Where the broker publishes the will, when the connection ends without a goodbye. */
+	readonly willTopic?: string | undefined;
+	/** Default: empty. */
+	readonly willPayload?: string | undefined;
+	/** Default 0. */
+	readonly willQos?: QoS | undefined;
+	/** Default false. */
+	readonly willRetain?: boolean | undefined;
+	/** The media type of delivered events. Default `application/json`. */
+	readonly contentType?: string | undefined;
+	/** What is published of a request's JSON data. Default `json`. */
+	readonly encoding?: "json" | "utf8" | "base64" | undefined;
+	/** Two connections, `<clientId>-consumer` and `<clientId>-producer`. Default false. */
+	readonly splitConnections?: boolean | undefined;
+	/** Which halves are used. Default both. */
+	readonly direction?: readonly ("input" | "output")[] | undefined;
+	/** The app's path for the events. Default: the component's name. */
+	readonly route?: string | undefined;
+}
 
 /** Everything that an mqtt3 binding needs to know: defaults filled in, values checked. Times in milliseconds, sizes in bytes. */
 export interface Mqtt3Settings {
+	/** Without user name and password: those are in `username` and `password`. */
 	readonly broker: BrokerUrl;
 	/** The client identifier; `consumerID` in component metadata. */
 	readonly clientId: string;
@@ -37,5 +126,47 @@ export interface Mqtt3Settings {
 	readonly splitConnections: boolean;
 	/** Absent in the metadata: both, and the app is asked whether it wants the input. */
 	readonly direction?: readonly ("input" | "output")[] | undefined;
+	/** A cleaned path without slashes at its ends; empty for the root. */
 	readonly route?: string | undefined;
+}
+
+/**
+ * Typed options → settings, with the same checks and defaults as component metadata.
+ * Throws one ConfigurationError that lists everything that is wrong, one a line, and holds no secret.
+ */
+export function resolveOptions(options: Mqtt3Options): Mqtt3Settings {
+	const problems = new Problems();
+	const given: Readonly<Record<string, unknown>> = { ...options };
+	const right: Record<string, unknown> = {};
+	for (const [name, field] of Object.entries<Field>(MQTT3_FIELDS)) {
+		const option = optionName(name, field);
+		const value = given[option];
+		if (value === undefined || (field.required && value === "")) continue;
+		const reason = checkValue(field, value);
+		if (reason === undefined) right[option] = value;
+		else problems.add(name, reason);
+	}
+	const settings = settle(right, problems, Date.now());
+	if (settings === undefined) throw optionsError(problems);
+	return settings;
+}
+
+/** Combinations of options that are allowed but lose messages, stop the consumer or give secrets away, in words. */
+export function optionWarnings(options: Mqtt3Options, settings: Mqtt3Settings): readonly string[] {
+	return combinationWarnings(options, settings, false).map(describe);
+}
+
+function optionsError(problems: Problems): ConfigurationError {
+	const property = problems.all.length === 1 ? optionOf(problems.all[0]!) : undefined;
+	return new ConfigurationError(problems.all.map(describe).join("\n"), { property });
+}
+
+function describe(problem: Problem): string {
+	const option = optionOf(problem);
+	return problem.reason === undefined ? `missing ${option}` : `option "${option}": ${problem.reason}`;
+}
+
+function optionOf({ field }: Problem): string {
+	const fields: Readonly<Record<string, Field>> = MQTT3_FIELDS;
+	return optionName(field, fields[field]!);
 }

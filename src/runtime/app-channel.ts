@@ -4,6 +4,8 @@ import type { ReadResponse, Verdict } from "../bindings/binding.js";
 export interface AppChannel {
 	/** Resolves when the app's port takes a connection: tried every 100 ms, growing to 5 s, until `signal` aborts (then rejects with its reason). */
 	waitForPort(signal: AbortSignal): Promise<void>;
+	/** Tries once whether the app's port takes a connection. Never rejects. */
+	isPortOpen(): Promise<boolean>;
 	/**
 	 * Asks the app whether it wants this binding's events (HTTP: OPTIONS on the route; 2xx and 405 are a yes, any other status a clean no).
 	 * Rejects with AppError when there was no answer.
@@ -13,5 +15,8 @@ export interface AppChannel {
 	sendBindingEvent(name: string, route: string, event: ReadResponse, signal: AbortSignal): Promise<Verdict>;
 	/** For people: `127.0.0.1:3000`. */
 	readonly address: string;
+	/** For people: why the latest attempt to connect failed. Undefined when it did not. */
+	readonly connectError: string | undefined;
+	/** What is under way ends without a verdict. Idempotent. */
 	close(): Promise<void>;
 }

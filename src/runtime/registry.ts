@@ -1,3 +1,4 @@
+import assert from "node:assert";
 import type { Binding } from "../bindings/binding.js";
 import type { SecretStore } from "../secretstores/secret-store.js";
 
@@ -9,4 +10,45 @@ export interface ComponentRegistry {
 	createBinding(type: string): Binding | undefined;
 	createSecretStore(type: string): SecretStore | undefined;
 	readonly types: readonly string[];
+}
+
+/** The one implementation: types and factories that the program hands over when it starts. */
+export class Registry implements ComponentRegistry {
+	readonly #bindings = new Map<string, () => Binding>();
+	readonly #secretStores = new Map<string, () => SecretStore>();
+
+	/** Registers a binding's type. A type can be registered once. */
+	binding(type: string, create: () => Binding): this {
+		return this.#register(this.#bindings, type, create);
+	}
+
+	/** Registers a secret store's type. A type can be registered once. */
+	secretStore(type: string, create: () => SecretStore): this {
+		return this.#register(this.#secretStores, type, create);
+	}
+
+	createBinding(type: string): Binding | undefined {
+		return this.#bindings.get(typeKey(type))?.();
+	}
+
+	createSecretStore(type: string): SecretStore | undefined {
+		return this.#secretStores.get(typeKey(type))?.();
+	}
+
+	/** Bindings first, then secret stores, each in the order of registration. */
+	get types(): readonly string[] {
+		return [...this.#bindings.keys(), ...this.#secretStores.keys()];
+	}
+
+	#register<Item>(factories: Map<string, () => Item>, type: string, create: () => Item): this {
+		assert(!this.types.includes(typeKey(type)), `component type ${type} is registered twice`);
+		factories.set(typeKey(type), create);
+		return this;
+	}
+}
+
+/** The form in which types are compared: the category as written, the rest in lower case. */
+export function typeKey(type: string): string {
+	const dot = type.indexOf(".");
+	return dot < 0 ? type : type.slice(0, dot) + type.slice(dot).toLowerCase();
 }

@@ -1,5 +1,8 @@
 import type { HealthReason, InvokeRequest, InvokeResponse, Report } from "../bindings/binding.js";
+import { NotFoundError, StateError } from "../errors.js";
 import type { AppChannel } from "./app-channel.js";
+import { AppInputs } from "./app-inputs.js";
+import { initBindings, type LoadedBinding } from "./init-bindings.js";
 import type { ComponentRegistry } from "./registry.js";
 
 /** A component in scope whose secrets, environment references and placeholders are resolved. */
@@ -48,17 +51,149 @@ export interface RuntimeHealth {
 }
 
 /** The host: components on one side, the app on the other. */
-export interface Runtime {
-	/** Init of every component. Rejects with one ConfigurationError per wrong component in an AggregateError, after all were tried; nothing stays open then. */
-	init(): Promise<void>;
-	/** Connects the components and looks for the app, in the background. Returns at once. */
-	start(): void;
-	/** Rejects with NotFoundError, ConfigurationError or PublishError. */
-	invokeBinding(name: string, request: InvokeRequest, signal?: AbortSignal): Promise<InvokeResponse | undefined>;
-	readonly components: readonly ComponentStatus[];
-	health(): RuntimeHealth;
-	/** First half of a graceful stop: hand nothing more over, wait for handlers up to the grace period. invokeBinding still works. False when handlers were left running. */
-	drain(): Promise<boolean>;
-	/** Second half: acknowledge, disconnect, close the channel. Idempotent. */
-	close(): Promise<void>;
+export class Runtime {
+	readonly #options: RuntimeOptions;
+	#bindings: ReadonlyMap<string, LoadedBinding> = new Map();
+	#app: AppInputs | undefined;
+	#phase: "new" | "initialised" | "running" | "draining" | "closed" = "new";
+	readonly #grace = new AbortController();
+	#drained: Promise<boolean> | undefined;
+	#closed: Promise<void> | undefined;
+
+	constructor(options: RuntimeOptions) {
+		this.#options = options;
+	}
+
+	/** Init of every component. Rejects with one ConfigurationError per problem in an AggregateError, after all were tried; nothing stays open then. */
+	async init(): Promise<void> {
+		if (this.#phase !== "new") throw new StateError("the runtime was initialised before");
+		this.#bindings = await initBindings(this.#options);
+		this.#phase = "initialised";
+	}
+
+	/** Connects the components and looks for the app, in the background. Returns at once. Throws StateError before init() and when called again. */
+	start(): void {
+		if (this.#phase !== "initialised") throw new StateError(`the runtime can't be started: it is ${this.#phase}`);
+		this.#phase = "running";
+		for (const { binding } of this.#bindings.values()) binding.start();
+		const { appChannel: channel } = this.#options;
+		if (channel === undefined) return;
+		const inputs = this.#loaded
+			.filter(({ binding }) => binding.reads !== "never")
+			.map(({ component, binding }) => ({ name: component.name, binding }));
+		this.#app = new AppInputs({ channel, inputs, onReport: (name, report) => this.#options.onReport?.(name, report) });
+		this.#app.start();
+	}
+
+	get #loaded(): readonly LoadedBinding[] {
+		return [...this.#bindings.values()];
+	}
+
+	/** Rejects with NotFoundError, ConfigurationError, PublishError, or StateError once close() was called. */
+	async invokeBinding(name: string, request: InvokeRequest, signal?: AbortSignal): Promise<InvokeResponse | undefined> {
+		if (this.#phase === "closed") throw new StateError(`output binding "${name}" was closed`);
+		const { operation } = request;
+		if (operation === "") {
+			throw new NotFoundError("operation field is missing from request", { kind: "operation", missing: operation });
+		}
+		const binding = this.#bindings.get(name)?.binding;
+		if (binding?.writes !== true) {
+			throw new NotFoundError(`couldn't find output binding ${name}`, { kind: "binding", missing: name });
+		}
+		if (!binding.operations.includes(operation)) {
+			const known = binding.operations.join(" ");
+			throw new NotFoundError(
+				`binding ${name} does not support operation ${operation}. supported operations:${known}`,
+				{
+					kind: "operation",
+					missing: operation,
+				},
+			);
+		}
+		return binding.invoke(request, signal);
+	}
+
+	/** Those that passed init. */
+	get components(): readonly ComponentStatus[] {
+		return this.#loaded.map(({ component: { name, type, version }, binding }) => {
+			const capabilities = [];
+			if (binding.reads !== "never") capabilities.push("INPUT_BINDING");
+			if (binding.writes) capabilities.push("OUTPUT_BINDING");
+			return { name, type, version, capabilities };
+		});
+	}
+
+	/** How things are now. Cheap. */
+	health(): RuntimeHealth {
+		const reasons = [...this.#ownReasons(), ...(this.#app?.reasons() ?? []), ...this.#componentReasons()];
+		const outboundReady = this.#phase === "running" || this.#phase === "draining";
+		return {
+			ready: !reasons.some((reason) => reason.blocking),
+			outboundReady,
+			started: this.#app?.started ?? outboundReady,
+			reasons,
+		};
+	}
+
+	*#ownReasons(): Iterable<RuntimeHealth["reasons"][number]> {
+		if (this.#phase === "new" || this.#phase === "initialised") {
+			yield { code: "not-started", message: "the components are not started yet", blocking: true };
+		} else if (this.#phase !== "running") {
+			yield { code: "stopping", message: "the process is stopping", blocking: true };
+		}
+	}
+
+	*#componentReasons(): Iterable<RuntimeHealth["reasons"][number]> {
+		for (const { component, binding } of this.#bindings.values()) {
+			const { name } = component;
+			for (const reason of binding.health()) yield { ...reason, component: name };
+			if (binding.reads === "always" && this.#options.appChannel === undefined) {
+				const message = `component "${name}" is an input, but there is no app to read for, expected an app port`;
+				yield { code: "no-app", message, blocking: true, component: name };
+			}
+		}
+	}
+
+	/**
+	 * First half of a graceful stop: hand nothing more over, wait for handlers up to the grace period. invokeBinding still works.
+	 * Resolves false when handlers were left running. Never rejects.
+	 */
+	drain(): Promise<boolean> {
+		this.#drained ??= this.#drain();
+		return this.#drained;
+	}
+
+	async #drain(): Promise<boolean> {
+		if (this.#phase !== "closed") this.#phase = "draining";
+		this.#app?.stop();
+		const { gracePeriodMs } = this.#options;
+		const timer = gracePeriodMs > 0 ? setTimeout(() => this.#grace.abort(), gracePeriodMs) : undefined;
+		const results = await Promise.allSettled(this.#loaded.map(({ binding }) => binding.drain(this.#grace.signal)));
+		clearTimeout(timer);
+		this.#reportRejected(results, "drain-failed");
+		return results.every((result) => result.status === "fulfilled" && result.value);
+	}
+
+	/** Second half: acknowledge, disconnect, close the channel. Idempotent. Never rejects. */
+	close(): Promise<void> {
+		this.#closed ??= this.#close();
+		return this.#closed;
+	}
+
+	async #close(): Promise<void> {
+		this.#phase = "closed";
+		this.#app?.stop();
+		this.#grace.abort();
+		this.#reportRejected(await Promise.allSettled(this.#loaded.map(({ binding }) => binding.close())), "close-failed");
+		this.#reportRejected(await Promise.allSettled([this.#options.appChannel?.close()]), "close-failed");
+	}
+
+	#reportRejected(results: readonly PromiseSettledResult<unknown>[], code: string): void {
+		for (const result of results) {
+			if (result.status === "fulfilled") continue;
+			const reason: unknown = result.reason;
+			const error = reason instanceof Error ? reason : new Error(String(reason));
+			this.#options.onReport?.(undefined, { level: "error", code, message: `stopping: ${error.message}`, error });
+		}
+	}
 }

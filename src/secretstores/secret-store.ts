@@ -2,8 +2,8 @@ import type { ComponentMetadata, Properties } from "../bindings/binding.js";
 
 /** A place that keeps secrets. */
 export interface SecretStore {
-	/** Validates metadata. Rejects with ConfigurationError. */
-	init(metadata: ComponentMetadata): Promise<void>;
+	/** Validates metadata. Rejects with ConfigurationError. Returns the warnings to show. */
+	init(metadata: ComponentMetadata): Promise<readonly string[]>;
 	/** All values under one secret name. Rejects with SecretError, which names store and key, never a value. */
 	getSecret(name: string): Promise<Properties>;
 }

@@ -1,0 +1,53 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { baggageFault } from "./baggage.js";
+import { parseCreateRequest } from "./create-request.js";
+import { answer, answerError, answerNoContent } from "./http-answer.js";
+import type { RouteContext } from "./http-routes.js";
+import { readBody } from "./request-body.js";
+import type { BindingResponse } from "./sidecar.js";
+import { daprError, invokeError, isBug } from "./status.js";
+
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]{1,128}$/;
+
+/** Serves `POST|PUT /v1.0/bindings/{name}`. Never rejects. */
+export async function invokeBinding(
+	{ sidecar, budget, signals, maxBodySize, onError }: RouteContext,
+	request: IncomingMessage,
+	response: ServerResponse,
+	name: string,
+): Promise<void> {
+	try {
+		budget.enter();
+	} catch (error) {
+		return answerError(request, response, invokeError(name, error));
+	}
+	try {
+		const body = await readBody(request, response, maxBodySize, budget);
+		if (body === undefined) return;
+		const fault = request.headers.baggage === undefined ? undefined : baggageFault(String(request.headers.baggage));
+		if (fault !== undefined) {
+			return answerError(request, response, daprError("ERR_MALFORMED_REQUEST", `invalid baggage header: ${fault}`));
+		}
+		const result = await sidecar.invoke(name, parseCreateRequest(body), signals.of(request.socket));
+		if (result === undefined) answerNoContent(request, response);
+		else answerResult(request, response, result);
+	} catch (error) {
+		if (isBug(error)) onError(error);
+		answerError(request, response, invokeError(name, error));
+	} finally {
+		budget.leave();
+	}
+}
+
+function answerResult(request: IncomingMessage, response: ServerResponse, result: NonNullable<BindingResponse>): void {
+	const headers: string[] = [];
+	for (const [key, value] of Object.entries(result.metadata)) {
+		if (HEADER_NAME.test(key)) headers.push(`metadata.${key}`, visible(value));
+	}
+	answer(request, response, 200, result.contentType ?? "application/json", result.data, headers);
+}
+
+/** A header value that can't break the answer: visible ASCII and blanks as they are, else percent-encoded. */
+function visible(value: string): string {
+	return /^[\x20-\x7e]*$/.test(value) ? value : encodeURIComponent(value.toWellFormed());
+}

@@ -1,0 +1,146 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type FastifyInstance, fastify } from "fastify";
+import { ConfigurationError } from "../errors.js";
+import { type ApiToken, Authentication } from "./authentication.js";
+import { BrowserDefence } from "./browser-defence.js";
+import { ConnectionSignals } from "./connection-signal.js";
+import { Gate } from "./gate.js";
+import { addRoutes } from "./http-routes.js";
+import { isLoopback, listenAddresses, listenOnAll, originOf } from "./listen-addresses.js";
+import { RequestBudget } from "./request-body.js";
+import type { Sidecar } from "./sidecar.js";
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const UPLOAD_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+const TIMEOUT_CHECK_MS = 5_000;
+const MAX_CONNECTIONS = 16_384;
+const MAX_OPEN_REQUESTS = 4_096;
+const MAX_UPLOADED_BYTES = 256 * 1024 * 1024;
+const DEFAULT_MAX_BODY_SIZE = 4 * 1024 * 1024;
+const DEFAULT_MAX_HEADER_SIZE = 8 * 1024;
+const DRAIN_TIMEOUT_MS = 10_000;
+const REAP_MS = 50;
+
+/** What the HTTP API is to be like. Sizes in bytes. */
+export interface HttpServerOptions {
+	readonly sidecar: Sidecar;
+	/** `--dapr-http-port`; 0: one that is free, the same on all addresses. */
+	readonly port: number;
+	/** `--dapr-listen-addresses`; IPv6 with or without brackets. Default 127.0.0.1 and ::1. */
+	readonly listenAddresses?: readonly string[] | undefined;
+	/** `DAPR_API_TOKEN` or `DAPR_API_TOKEN_FILE`. Absent: whoever reaches the port may use it. */
+	readonly token?: ApiToken | undefined;
+	/** `--allow-unauthenticated`: an address that other machines can reach needs no token. Default false. */
+	readonly allowUnauthenticated?: boolean | undefined;
+	/** `--allowed-hosts`: names that `Host` may carry beside localhost and IP addresses. */
+	readonly allowedHosts?: readonly string[] | undefined;
+	/** `--allowed-origins`: origins whose pages may use the API. */
+	readonly allowedOrigins?: readonly string[] | undefined;
+	/** `--max-body-size`. Default 4 MiB. */
+	readonly maxBodySize?: number | undefined;
+	/** `--read-buffer-size`: request line and headers together. Default 8 KiB. */
+	readonly maxHeaderSize?: number | undefined;
+	/** Open invocations beyond which callers get 503. Default 4,096. */
+	readonly maxOpenRequests?: number | undefined;
+	/** Told of failures that nobody foresaw; the caller sees 500 `internal error`. */
+	readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** The HTTP API of one sidecar. */
+export interface HttpServer {
+	/** Resolves with the URLs it answers on, `http://127.0.0.1:3500`. Rejects with ConfigurationError when the port can't be had. */
+	listen(): Promise<readonly string[]>;
+	/** Takes no new connection, waits up to 10 s for open requests, then cuts them off. Idempotent. */
+	close(): Promise<void>;
+}
+
+/** Makes the HTTP API; nothing listens yet. Throws ConfigurationError for options that can't be meant. */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+	const addresses = listenAddresses(options.listenAddresses);
+	const authentication = new Authentication(options.token);
+	const open = addresses.find((address) => !isLoopback(address));
+	if (open !== undefined && !authentication.isRequired && options.allowUnauthenticated !== true) {
+		throw new ConfigurationError(
+			`--dapr-listen-addresses: other machines can reach ${open}: set DAPR_API_TOKEN, or --allow-unauthenticated if that is meant`,
+			{ property: "dapr-listen-addresses" },
+		);
+	}
+	const hasToken = authentication.isRequired;
+	const gate = new Gate(
+		authentication,
+		new BrowserDefence(options.allowedHosts ?? [], options.allowedOrigins ?? [], hasToken),
+	);
+	const app = createApp();
+	addRoutes(app, {
+		sidecar: options.sidecar,
+		budget: new RequestBudget(options.maxOpenRequests ?? MAX_OPEN_REQUESTS, MAX_UPLOADED_BYTES),
+		signals: new ConnectionSignals(),
+		maxBodySize: options.maxBodySize ?? DEFAULT_MAX_BODY_SIZE,
+		hasToken,
+		isAnonymous: (request) => gate.isAnonymous(request),
+		onError: options.onError ?? (() => undefined),
+	});
+	const serve = (request: IncomingMessage, response: ServerResponse): void => {
+		if (gate.admits(request, response)) app.routing(request, response);
+	};
+	const create = () => createNodeServer(serve, options.maxHeaderSize ?? DEFAULT_MAX_HEADER_SIZE);
+	let servers: readonly Server[] = [];
+	return {
+		async listen() {
+			await app.ready();
+			servers = await listenOnAll(addresses, options.port, create);
+			return servers.map(originOf);
+		},
+		async close() {
+			authentication.close();
+			await Promise.all(servers.map(closeServer));
+			await app.close();
+		},
+	};
+}
+
+/** The router. It sees canonical paths only, and never touches a body. */
+function createApp(): FastifyInstance {
+	const app = fastify({
+		logger: false,
+		exposeHeadRoutes: false,
+		requestIdHeader: false,
+		genReqId: () => "",
+		routerOptions: { maxParamLength: 64 * 1024 },
+	});
+	app.addHttpMethod("POST", { hasBody: false });
+	app.addHttpMethod("PUT", { hasBody: false });
+	return app;
+}
+
+function createNodeServer(
+	serve: (request: IncomingMessage, response: ServerResponse) => void,
+	maxHeaderSize: number,
+): Server {
+	const server = createServer({
+		headersTimeout: HEADERS_TIMEOUT_MS,
+		requestTimeout: UPLOAD_TIMEOUT_MS,
+		keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+		connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+		maxHeaderSize,
+		insecureHTTPParser: false,
+	});
+	server.maxConnections = MAX_CONNECTIONS;
+	// The gate counts them: Node would drop those beyond the limit and go on without.
+	server.maxHeadersCount = 0;
+	server.on("request", serve);
+	// Nobody is told to go on before the gate has seen the headers.
+	server.on("checkContinue", serve);
+	return server;
+}
+
+async function closeServer(server: Server): Promise<void> {
+	const closed = new Promise((resolve) => server.close(resolve));
+	// A connection whose last answer is written counts as idle only afterwards.
+	const reaper = setInterval(() => server.closeIdleConnections(), REAP_MS);
+	const deadline = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT_MS);
+	await closed;
+	clearInterval(reaper);
+	clearTimeout(deadline);
+}

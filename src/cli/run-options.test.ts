@@ -1,0 +1,142 @@
+import { describe, expect, it } from "vitest";
+import { RUN_FLAGS, runHelp } from "./run-flags.js";
+import { type RunOptions, readRunRequest } from "./run-options.js";
+
+function options(...argv: string[]): RunOptions {
+	const request = readRunRequest(["--app-id", "shop", ...argv]);
+	if (request.kind !== "run") throw new Error(`unexpected ${request.kind}`);
+	return request.options;
+}
+
+function problems(...argv: string[]): readonly string[] {
+	try {
+		readRunRequest(argv);
+	} catch (error) {
+		if (error instanceof AggregateError) return error.errors.map((each: Error) => each.message);
+		throw error;
+	}
+	return [];
+}
+
+describe("readRunRequest", () => {
+	it("what is not said has daprd's default, but for the addresses", () => {
+		expect(options()).toEqual({
+			appId: "shop",
+			appPort: undefined,
+			appProtocol: "http",
+			appChannelAddress: "127.0.0.1",
+			appMaxConcurrency: undefined,
+			appProbeTimeoutMs: 3_000,
+			resourcesPaths: [],
+			httpPort: 3_500,
+			listenAddresses: [],
+			allowUnauthenticated: false,
+			allowedHosts: [],
+			allowedOrigins: [],
+			maxBodySize: 4 * 2 ** 20,
+			maxHeaderSize: 8 * 2 ** 10,
+			gracePeriodMs: 5_000,
+			blockShutdownMs: 0,
+			logLevel: "info",
+			logAsJson: false,
+			logFile: undefined,
+			logApiCalls: false,
+			ignoredFlags: [],
+			command: undefined,
+		});
+	});
+
+	it.each<[string[], Partial<RunOptions>]>([
+		[["--app-port", "3000", "--app-protocol", "HTTPS"], { appPort: 3000, appProtocol: "https" }],
+		[["--app-port", "0"], { appPort: undefined }],
+		[["--app-ssl"], { appProtocol: "https" }],
+		[["--app-channel-address", "10.0.0.7"], { appChannelAddress: "10.0.0.7" }],
+		[["--app-max-concurrency", "8"], { appMaxConcurrency: 8 }],
+		[["--app-max-concurrency=-1"], { appMaxConcurrency: undefined }],
+		[["--app-binding-options-timeout", "500ms"], { appProbeTimeoutMs: 500 }],
+		[["--components-path", "c"], { resourcesPaths: ["c"] }],
+		[["--resources-path", "a", "--resources-path", "b", "--components-path", "c"], { resourcesPaths: ["a", "b"] }],
+		[["--dapr-listen-addresses", "[::1],127.0.0.1"], { listenAddresses: ["[::1]", "127.0.0.1"] }],
+		[["--max-body-size", "16Mi"], { maxBodySize: 16 * 2 ** 20 }],
+		[["--max-body-size", "-1"], { maxBodySize: 4 * 2 ** 20 }],
+		[["--max-body-size", "0"], { maxBodySize: 0 }],
+		[["--dapr-http-max-request-size", "8"], { maxBodySize: 8 * 2 ** 20 }],
+		[["--dapr-http-max-request-size", "8", "--max-body-size", "1Mi"], { maxBodySize: 2 ** 20 }],
+		[["--read-buffer-size", "64Ki"], { maxHeaderSize: 64 * 2 ** 10 }],
+		[["--dapr-http-read-buffer-size", "16"], { maxHeaderSize: 16 * 2 ** 10 }],
+		[["--dapr-graceful-shutdown-seconds", "0"], { gracePeriodMs: 0 }],
+		[["--dapr-graceful-shutdown-seconds", "-1"], { gracePeriodMs: 5_000 }],
+		[["--dapr-block-shutdown-duration", "1m30s"], { blockShutdownMs: 90_000 }],
+		[
+			["--log-level", "DEBUG", "--log-as-json", "--enable-api-logging"],
+			{ logLevel: "debug", logAsJson: true, logApiCalls: true },
+		],
+		[["--enable-api-logging=false"], { logApiCalls: false }],
+		[["--", "node", "app.js", "--wait"], { command: ["node", "app.js", "--wait"] }],
+	])("%j", (argv, expected) => {
+		expect(options(...argv)).toMatchObject(expected);
+	});
+
+	it.each([
+		[[], "--app-id is missing: --app-id ID"],
+		[["--app-id", "a.b"], '--app-id "a.b": expected a name without a dot'],
+		[["--app-id", "a", "--app-port", "80000"], '--app-port "80000": expected a whole number from 0 to 65535'],
+		[["--app-id", "a", "--app-port", "3e3"], '--app-port "3e3": expected a whole number from 0 to 65535'],
+		[["--app-id", "a", "--app-port", "3500"], "--app-port 3500 is also --dapr-http-port: they must differ"],
+		[
+			["--app-id", "a", "--app-protocol", "grpc"],
+			'--app-protocol "grpc": expected http or https: this version speaks HTTP/1.1 to the app',
+		],
+		[["--app-id", "a", "--app-protocol", "ftp"], '--app-protocol "ftp": expected http or https'],
+		[["--app-id", "a", "--log-level", "loud"], '--log-level "loud": expected debug, info, warn, error, fatal'],
+		[["--app-id", "a", "--log-as-json=yes"], '--log-as-json "yes": expected true or false'],
+		[
+			["--app-id", "a", "--max-body-size", "4MB"],
+			'--max-body-size "4MB": expected a size as 4Mi, 512Ki or 1G, at most 1Gi',
+		],
+		[
+			["--app-id", "a", "--dapr-block-shutdown-duration", "soon"],
+			'--dapr-block-shutdown-duration "soon": expected a duration as 5s, 1m30s or 250ms',
+		],
+		[["--app-id", "a", "--enable-mtls=true"], "--enable-mtls: there is no mTLS between sidecars here; leave it out"],
+		[["--app-id", "a", "--"], "no command after --"],
+	])("%j is refused with the reason", (argv, problem) => {
+		expect(problems(...argv)).toEqual([problem]);
+	});
+
+	it("all problems are told at once", () => {
+		expect(problems("--app-prot", "1", "--app-port", "x", "--log-level", "y")).toHaveLength(4);
+	});
+
+	it("daprd's other flags are accepted; those of a coming version are named", () => {
+		const ignored = RUN_FLAGS.filter((flag) => flag.ignored !== undefined);
+		const argv = ignored.flatMap((flag) => (flag.value === undefined ? [`--${flag.name}`] : [`--${flag.name}`, "1"]));
+		expect(options(...argv, "--enable-mtls=false").ignoredFlags).toEqual(
+			ignored.filter((flag) => flag.ignored === "later").map((flag) => flag.name),
+		);
+	});
+
+	it.each([
+		["--help", "help"],
+		["-h", "help"],
+		["--version", "version"],
+		["--build-info", "build-info"],
+	])("%s needs nothing else", (flag, kind) => {
+		expect(readRunRequest([flag])).toEqual({ kind });
+	});
+
+	it("--wait needs the port alone", () => {
+		expect(readRunRequest(["--wait", "--dapr-http-port", "3501"])).toEqual({ kind: "wait", httpPort: 3501 });
+	});
+});
+
+describe("runHelp", () => {
+	it("begins with an example that is accepted, and fits a terminal", () => {
+		const lines = runHelp().split("\n");
+		expect(lines[0]).toBe("Example:");
+		const argv = lines[1]!.trim().split(" ");
+		expect(argv.slice(0, 2)).toEqual(["mqtt3-binding", "run"]);
+		expect(readRunRequest(argv.slice(2)).kind).toBe("run");
+		expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
+	});
+});

@@ -1,0 +1,144 @@
+import { ConfigurationError } from "../errors.js";
+import { FlagValues } from "./flag-values.js";
+import { flagError, readFlags } from "./flags.js";
+import { RUN_FLAGS } from "./run-flags.js";
+
+/** The levels of the log, most talkative first. */
+export type LogLevel = "debug" | "info" | "warn" | "error" | "fatal";
+
+/** The flags of `run` as values: defaults filled in, checked. */
+export interface RunOptions {
+	readonly appId: string;
+	/** Absent: no app, output bindings only. */
+	readonly appPort: number | undefined;
+	readonly appProtocol: "http" | "https";
+	readonly appChannelAddress: string;
+	/** Undefined: no limit. */
+	readonly appMaxConcurrency: number | undefined;
+	readonly appProbeTimeoutMs: number;
+	readonly resourcesPaths: readonly string[];
+	readonly httpPort: number;
+	/** As written; empty: loopback only. */
+	readonly listenAddresses: readonly string[];
+	readonly allowUnauthenticated: boolean;
+	readonly allowedHosts: readonly string[];
+	readonly allowedOrigins: readonly string[];
+	/** Bytes; 0: no limit. */
+	readonly maxBodySize: number;
+	readonly maxHeaderSize: number;
+	/** 0: without end. */
+	readonly gracePeriodMs: number;
+	readonly blockShutdownMs: number;
+	readonly logLevel: LogLevel;
+	readonly logAsJson: boolean;
+	readonly logFile: string | undefined;
+	readonly logApiCalls: boolean;
+	/** Flags that were given and have no effect in this version. */
+	readonly ignoredFlags: readonly string[];
+	/** The app's command, which stands after `--`. */
+	readonly command: readonly [string, ...string[]] | undefined;
+}
+
+/** What a `run` command line asks for. */
+export type RunRequest =
+	| { readonly kind: "help" | "version" | "build-info" }
+	/** Wait for another sidecar on this port. */
+	| { readonly kind: "wait"; readonly httpPort: number }
+	| { readonly kind: "run"; readonly options: RunOptions };
+
+/** Reads the arguments after `run`. Throws an AggregateError with one ConfigurationError per problem. */
+export function readRunRequest(argv: readonly string[]): RunRequest {
+	const { values: given, command, problems } = readFlags(argv, RUN_FLAGS);
+	const flags = new FlagValues(given);
+	for (const kind of ["help", "version", "build-info"] as const) if (flags.boolean(kind) === true) return { kind };
+	if (flags.boolean("h") === true) return { kind: "help" };
+
+	const httpPort = flags.integer("dapr-http-port", 0, 65_535) ?? 3_500;
+	const request: RunRequest =
+		flags.boolean("wait") === true
+			? { kind: "wait", httpPort }
+			: { kind: "run", options: readRunOptions(flags, httpPort, command) };
+	const all = [...problems, ...flags.problems];
+	if (all.length > 0) throw new AggregateError(all, "the command line is wrong");
+	return request;
+}
+
+function readRunOptions(flags: FlagValues, httpPort: number, command: readonly string[] | undefined): RunOptions {
+	const appPort = flags.integer("app-port", 0, 65_535);
+	const [program, ...programArguments] = command ?? [];
+	if (command !== undefined && program === undefined) {
+		flags.problems.push(new ConfigurationError("no command after --"));
+	}
+	if (appPort !== undefined && appPort !== 0 && appPort === httpPort) {
+		flags.problems.push(flagError("app-port", `--app-port ${appPort} is also --dapr-http-port: they must differ`));
+	}
+	if (flags.boolean("enable-mtls") === true) {
+		flags.problems.push(
+			flagError("enable-mtls", "--enable-mtls: there is no mTLS between sidecars here; leave it out"),
+		);
+	}
+	const concurrency = flags.integer("app-max-concurrency", -1, 1_000_000) ?? -1;
+	const graceSeconds = flags.integer("dapr-graceful-shutdown-seconds", -1, 86_400) ?? -1;
+	return {
+		appId: readAppId(flags),
+		// daprd's own default, which the injector passes on, is 0: no app.
+		appPort: appPort === 0 ? undefined : appPort,
+		appProtocol: readAppProtocol(flags),
+		appChannelAddress: flags.text("app-channel-address") || "127.0.0.1",
+		appMaxConcurrency: concurrency > 0 ? concurrency : undefined,
+		appProbeTimeoutMs: flags.durationMs("app-binding-options-timeout") || 3_000,
+		resourcesPaths: readResourcesPaths(flags),
+		httpPort,
+		listenAddresses: flags.list("dapr-listen-addresses"),
+		allowUnauthenticated: flags.boolean("allow-unauthenticated") ?? false,
+		allowedHosts: flags.list("allowed-hosts"),
+		allowedOrigins: flags.list("allowed-origins"),
+		maxBodySize: readMaxBodySize(flags),
+		maxHeaderSize: readMaxHeaderSize(flags),
+		gracePeriodMs: (graceSeconds < 0 ? 5 : graceSeconds) * 1_000,
+		blockShutdownMs: flags.durationMs("dapr-block-shutdown-duration") ?? 0,
+		logLevel: flags.choice<LogLevel>("log-level", ["debug", "info", "warn", "error", "fatal"], "info"),
+		logAsJson: flags.boolean("log-as-json") ?? false,
+		logFile: flags.text("log-file") || undefined,
+		logApiCalls: flags.boolean("enable-api-logging") ?? false,
+		ignoredFlags: RUN_FLAGS.filter((flag) => flag.ignored === "later" && flags.has(flag.name)).map((flag) => flag.name),
+		command: program === undefined ? undefined : [program, ...programArguments],
+	};
+}
+
+function readAppId(flags: FlagValues): string {
+	const appId = flags.text("app-id") ?? "";
+	if (appId === "") flags.problems.push(flagError("app-id", "--app-id is missing: --app-id ID"));
+	else if (appId.includes(".")) flags.problem("app-id", "a name without a dot");
+	return appId;
+}
+
+function readAppProtocol(flags: FlagValues): "http" | "https" {
+	const given = flags.text("app-protocol")?.toLowerCase() || "http";
+	if (given === "h2c" || given === "grpc" || given === "grpcs") {
+		flags.problem("app-protocol", "http or https: this version speaks HTTP/1.1 to the app");
+	} else if (given !== "http" && given !== "https") {
+		flags.problem("app-protocol", "http or https");
+	}
+	return given === "https" || flags.boolean("app-ssl") === true ? "https" : "http";
+}
+
+function readResourcesPaths(flags: FlagValues): readonly string[] {
+	const paths = flags.all("resources-path");
+	return paths.length > 0 ? paths : flags.all("components-path");
+}
+
+/** As in daprd: the quantity wins over the megabytes, and a negative one means the default. */
+function readMaxBodySize(flags: FlagValues): number {
+	const bytes = flags.bytes("max-body-size");
+	const megabytes = flags.integer("dapr-http-max-request-size", -1, 2_048);
+	const size = bytes ?? (megabytes === undefined || megabytes < 0 ? -1 : megabytes * 2 ** 20);
+	return size < 0 ? 4 * 2 ** 20 : size;
+}
+
+function readMaxHeaderSize(flags: FlagValues): number {
+	const bytes = flags.bytes("read-buffer-size");
+	const kilobytes = flags.integer("dapr-http-read-buffer-size", -1, 1_024);
+	const size = bytes ?? (kilobytes === undefined || kilobytes < 0 ? -1 : kilobytes * 2 ** 10);
+	return size <= 0 ? 8 * 2 ** 10 : size;
+}

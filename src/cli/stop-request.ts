@@ -1,0 +1,37 @@
+/** Whoever asks this process to end: a signal, the API's shutdown, an app that ended. The first one counts. */
+export class StopRequest {
+	/** Resolves with the reason, for people, once somebody asked. */
+	readonly reason: Promise<string>;
+	#ask: (reason: string) => void = () => {};
+
+	constructor() {
+		this.reason = new Promise((resolve) => {
+			this.#ask = resolve;
+		});
+	}
+
+	/** Asks for a graceful stop. Idempotent. */
+	ask(reason: string): void {
+		this.#ask(reason);
+	}
+
+	/** Listens to the signals that end a process; `again` runs when a second one comes. */
+	listen(again: (signal: NodeJS.Signals) => void): void {
+		let firstAt: number | undefined;
+		const onSignal = (signal: NodeJS.Signals) => {
+			if (firstAt !== undefined) {
+				if (signal !== "SIGINT" || performance.now() - firstAt > SAME_KEY_PRESS_MS) again(signal);
+				return;
+			}
+			firstAt = performance.now();
+			this.ask(signal);
+		};
+		for (const signal of END_SIGNALS) process.on(signal, onSignal);
+	}
+}
+
+/** SIGHUP too: a terminal that closes must not leave an app behind that we started. */
+const END_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** npm passes the terminal's Ctrl-C on to a process that has had it from the terminal already. */
+const SAME_KEY_PRESS_MS = 100;

@@ -1,0 +1,293 @@
+import { MqttConnectionError, type MqttConnectionReason, MqttProtocolError, MqttRefusedError } from "../errors.js";
+import type { BrokerUrl } from "./broker-url.js";
+import type { Connection, Dial, TlsSettings } from "./connection.js";
+import { Decoder } from "./decode.js";
+import { KeepAlive } from "./keep-alive.js";
+import type { ConnAckPacket, ConnectPacket, Packet } from "./packet.js";
+import { PacketWriter } from "./packet-writer.js";
+import type { MqttSession } from "./session.js";
+import type { SubscriptionProblem, Subscriptions } from "./subscriptions.js";
+
+/** How long an orderly close waits for the broker's FIN. */
+const LINGER_MS = 1_000;
+/** How long a SUBACK may take before the broker is asked for a sign of life, and how long after that sign. */
+const SUBACK_PATIENCE_MS = 10_000;
+
+export interface BrokerConnectionOptions {
+	readonly dial: Dial;
+	readonly url: BrokerUrl;
+	readonly tls?: TlsSettings | undefined;
+	/** Covers name lookup, TCP, TLS and CONNACK. */
+	readonly connectTimeoutMs: number;
+	readonly connect: ConnectPacket;
+	readonly session: MqttSession;
+	readonly subscriptions: Subscriptions;
+	/** CONNACK with return code 0, before any packet behind it is handled. */
+	readonly onOnline: (connAck: ConnAckPacket) => void;
+	/** A SUBACK came; `problems` are the filters that were not granted as asked. */
+	readonly onSubscribed: (problems: readonly SubscriptionProblem[]) => void;
+	/** The connection is gone; called once, and only if onOnline was. */
+	readonly onClosed: (cause: MqttConnectionError) => void;
+}
+
+/** One Network Connection with the session running over it: CONNECT first [MQTT-3.1.0-1], DISCONNECT last. */
+export class BrokerConnection {
+	readonly #options: BrokerConnectionOptions;
+	readonly #session: MqttSession;
+	readonly #subscriptions: Subscriptions;
+	readonly #decoder: Decoder;
+	readonly #keepAlive: KeepAlive;
+	readonly #writer: PacketWriter;
+	#connection: Connection | undefined;
+	#state: "opening" | "online" | "closing" | "closed" = "opening";
+	#cause: MqttConnectionError | undefined;
+	#connAck: ((result: ConnAckPacket | MqttConnectionError) => void) | undefined;
+	#flushScheduled = false;
+	#paused = false;
+	/** When the PINGREQ that checks on a missing SUBACK was written, then when its PINGRESP came. */
+	#checkedAt: number | undefined;
+	#answeredAt: number | undefined;
+
+	constructor(options: BrokerConnectionOptions) {
+		this.#options = options;
+		this.#session = options.session;
+		this.#subscriptions = options.subscriptions;
+		this.#decoder = new Decoder({
+			from: "server",
+			onPacket: (packet) => this.#receive(packet),
+			admit: (header) => this.#session.inbound.admit(header),
+		});
+		this.#writer = new PacketWriter((bytes) => this.#connection?.write(bytes) ?? false);
+		this.#keepAlive = new KeepAlive({
+			keepAliveMs: options.connect.keepAlive * 1_000,
+			sendPing: () => this.#connection?.write(PINGREQ),
+			dead: () => this.fail("dead", "no sign of life from the broker"),
+		});
+	}
+
+	/**
+	 * Connects; resolves when the broker accepted, by when `onOnline` was called and packets may have been handled.
+	 * Rejects with MqttConnectionError or MqttRefusedError.
+	 */
+	async open(signal: AbortSignal): Promise<ConnAckPacket> {
+		const { dial, url, tls, connectTimeoutMs } = this.#options;
+		const startedAt = performance.now();
+		this.#connection = await dial(
+			url,
+			{ tls, timeoutMs: connectTimeoutMs },
+			{
+				data: (chunk) => this.#data(chunk),
+				drain: () => this.#drained(),
+				closed: (cause) => this.#closed(cause),
+			},
+			signal,
+		);
+		const abort = () => this.fail("local", "connecting was given up");
+		const left = Math.max(0, connectTimeoutMs - (performance.now() - startedAt));
+		const timer = setTimeout(() => this.fail("timeout", `no CONNACK within ${connectTimeoutMs} ms`), left);
+		signal.addEventListener("abort", abort, { once: true });
+		try {
+			const result = await new Promise<ConnAckPacket | MqttConnectionError>((resolve) => {
+				this.#connAck = resolve;
+				this.#subscriptions.connectWritten();
+				this.#writer.packet(this.#options.connect);
+				if (signal.aborted) abort();
+			});
+			if (result instanceof MqttConnectionError) throw result;
+			if (result.returnCode !== 0) {
+				const refusal = new MqttRefusedError(refusalText(result.returnCode, url.href), {
+					returnCode: result.returnCode,
+				});
+				// [MQTT-3.2.2-5] has the broker close; some leave it open.
+				this.fail("refused", refusal.message, refusal);
+				throw refusal;
+			}
+			return result;
+		} finally {
+			clearTimeout(timer);
+			signal.removeEventListener("abort", abort);
+		}
+	}
+
+	/** Something may leave: written together at the end of this turn of the event loop. */
+	schedule(): void {
+		if (this.#flushScheduled || this.#state !== "online") return;
+		this.#flushScheduled = true;
+		setImmediate(() => this.#flush());
+	}
+
+	/** A publish or SUBSCRIBE of ours waits for an answer: read on, even beyond the cap. */
+	wake(): void {
+		if (this.#paused) this.#checkCap();
+	}
+
+	/** Called about once a second. */
+	sweep(now: number): void {
+		if (this.#state !== "online") return;
+		this.subscribe();
+		const pendingSince = this.#subscriptions.pendingSince;
+		if (pendingSince === undefined) {
+			this.#checkedAt = undefined;
+			this.#answeredAt = undefined;
+		} else if (this.#checkedAt === undefined) {
+			if (now - pendingSince < SUBACK_PATIENCE_MS) return;
+			this.#checkedAt = now;
+			this.#connection?.write(PINGREQ);
+		} else if (this.#answeredAt !== undefined && now - this.#answeredAt >= SUBACK_PATIENCE_MS) {
+			this.fail("protocol", "no SUBACK, though the broker answers PINGREQ");
+		}
+	}
+
+	/** Ends the connection at once, without DISCONNECT. */
+	fail(reason: MqttConnectionReason, message: string, cause?: Error): void {
+		this.#decoder.stop();
+		const { href } = this.#options.url;
+		this.#connection?.destroy(
+			new MqttConnectionError(`${href}: ${message}`, { url: href, reason, ...(cause && { cause }) }),
+		);
+	}
+
+	/** Orderly: acknowledgements that may leave, DISCONNECT, half-close, read to the end [MQTT-3.14.4-1]. Resolves when closed. */
+	async disconnect(): Promise<void> {
+		if (this.#state !== "online" || this.#connection === undefined) {
+			this.fail("local", "closed");
+			return;
+		}
+		this.#session.write(this.#writer);
+		this.#writer.packet({ type: "disconnect" });
+		// [MQTT-3.14.4-2]: nothing leaves after DISCONNECT; flushes find the state changed.
+		this.#state = "closing";
+		this.#decoder.stop();
+		this.#keepAlive.stop();
+		await this.#connection.end(LINGER_MS);
+	}
+
+	#data(chunk: Buffer): void {
+		this.#keepAlive.received();
+		try {
+			const error = this.#decoder.push(chunk);
+			if (error !== undefined) this.#violated(error);
+		} catch (error) {
+			if (!(error instanceof MqttProtocolError)) throw error;
+			this.#violated(error);
+		}
+		if (this.#session.inbound.isOverCap) this.#checkCap();
+	}
+
+	#receive(packet: Packet): void {
+		if (packet.type === "publish" && this.#state === "online") {
+			this.#session.inbound.receive(packet);
+		} else if (packet.type === "connAck") {
+			this.#receiveConnAck(packet);
+		} else if (this.#state === "opening") {
+			throw new MqttProtocolError("MQTT-3.2.0-1", `${packet.type} packet before CONNACK`);
+		} else if (packet.type === "subAck") {
+			const now = performance.now();
+			this.#options.onSubscribed(this.#subscriptions.answered(packet.packetId, packet.returnCodes, now));
+		} else if (packet.type === "pingResp") {
+			if (this.#checkedAt !== undefined) this.#answeredAt ??= performance.now();
+		} else {
+			this.#session.receive(packet);
+			if (this.#session.hasOutput) this.schedule();
+		}
+	}
+
+	#receiveConnAck(packet: ConnAckPacket): void {
+		const connAck = this.#connAck;
+		if (connAck === undefined) throw new MqttProtocolError("MQTT-3.2.0-1", "a second CONNACK");
+		if (packet.sessionPresent && this.#options.connect.cleanSession) {
+			throw new MqttProtocolError("MQTT-3.2.2-1", "session present in answer to a clean session");
+		}
+		this.#connAck = undefined;
+		if (packet.returnCode === 0) {
+			this.#state = "online";
+			// Packets behind the CONNACK in the same chunk find the session ready.
+			this.#session.connected(packet.sessionPresent);
+			this.#subscriptions.connected(packet.sessionPresent, performance.now());
+			this.#options.onOnline(packet);
+			this.#keepAlive.start();
+			this.subscribe();
+			this.schedule();
+		}
+		connAck(packet);
+	}
+
+	#violated(error: MqttProtocolError): void {
+		this.fail("protocol", `the broker violated the protocol: ${error.message}`, error);
+	}
+
+	#drained(): void {
+		this.#keepAlive.progress();
+		this.schedule();
+	}
+
+	#flush(): void {
+		this.#flushScheduled = false;
+		if (this.#state !== "online" || this.#connection === undefined || this.#connection.isFull) return;
+		this.#session.write(this.#writer);
+		this.#writer.flush();
+		this.#keepAlive.sent();
+		if (this.#paused) this.#checkCap();
+	}
+
+	/** Sends the SUBSCRIBE that is due, if one is. */
+	subscribe(): void {
+		if (this.#state !== "online") return;
+		const request = this.#subscriptions.take(performance.now());
+		if (request === undefined) return;
+		this.#writer.packet({ type: "subscribe", ...request });
+		this.wake();
+	}
+
+	/** Back-pressure beyond the broker's window: stop reading, unless an answer is awaited; then pass messages by. */
+	#checkCap(): void {
+		const { inbound, outbound } = this.#session;
+		if (inbound.isOverCap && !inbound.isSkipping) {
+			const awaitsAnswer =
+				outbound.pending > 0 ||
+				this.#subscriptions.pendingSince !== undefined ||
+				(this.#connection?.bytesWaiting ?? 0) > 0;
+			if (!awaitsAnswer) {
+				if (this.#paused) return;
+				this.#paused = true;
+				this.#connection?.pause();
+				this.#keepAlive.suspend();
+				return;
+			}
+			inbound.skip();
+		}
+		if (!this.#paused) return;
+		this.#paused = false;
+		this.#connection?.resume();
+		this.#keepAlive.resume();
+	}
+
+	#closed(cause: MqttConnectionError): void {
+		const opening = this.#state === "opening";
+		this.#state = "closed";
+		this.#cause = cause;
+		this.#decoder.stop();
+		this.#keepAlive.stop();
+		if (opening) this.#connAck?.(cause);
+		else this.#options.onClosed(cause);
+	}
+
+	/** Why it ended, once it has. */
+	get cause(): MqttConnectionError | undefined {
+		return this.#cause;
+	}
+}
+
+const PINGREQ = Buffer.from([0xc0, 0x00]);
+
+function refusalText(returnCode: number, href: string): string {
+	const reasons = [
+		"",
+		"unacceptable protocol version",
+		"the client identifier is not allowed",
+		"the broker is unavailable",
+		"bad user name or password",
+		"not authorised",
+	];
+	return `${href}: the broker refused the connection: ${reasons[returnCode] ?? "unknown reason"} (return code ${returnCode})`;
+}

@@ -1,0 +1,30 @@
+import type { BrokerUrl } from "./broker-url.js";
+import type { SubscriptionProblem } from "./subscriptions.js";
+
+/** offline: waiting for the next attempt · connecting · online: CONNACK read · closed: for good. */
+export type ClientState = "offline" | "connecting" | "online" | "closed";
+
+/** What a client can say of itself, for readiness and metrics. */
+export interface ClientStatus {
+	readonly state: ClientState;
+	/** Since when, by performance.now(). */
+	readonly since: number;
+	readonly url: BrokerUrl;
+	/** Why it is not online. */
+	readonly cause: Error | undefined;
+	/** CONNECTs accepted so far. */
+	readonly connects: number;
+	/** Somebody reads: SUBSCRIBE was asked for. */
+	readonly subscribing: boolean;
+	/** Every filter was answered in this session. */
+	readonly subscribed: boolean;
+	readonly problems: readonly SubscriptionProblem[];
+	/** Un-acknowledged messages of this connection. */
+	readonly outstanding: number;
+	/** Their bytes. */
+	readonly buffered: number;
+	/** Publishes that wait or are unanswered. */
+	readonly pending: number;
+	/** When the last PUBLISH came, by performance.now(); 0: none yet. */
+	readonly lastArrival: number;
+}

@@ -1,0 +1,411 @@
+import { AckQueue } from "./ack-queue.js";
+import type { PublishHeader } from "./decode.js";
+import { Delivery, type DeliveryOwner } from "./delivery.js";
+import { equalMessages, Orphans } from "./orphans.js";
+import type { PublishPacket } from "./packet.js";
+import { PacketIdTable } from "./packet-ids.js";
+import { Qos2Memory } from "./qos2-memory.js";
+
+/** Counted on top of topic and payload for each delivery, so that empty messages are bounded as well. */
+const DELIVERY_OVERHEAD = 200;
+
+/** Whoever hands deliveries to the app. Called synchronously; must not throw. */
+export interface DeliveryListener {
+	/** A new message. May be started unless `after` runs. */
+	delivered(delivery: Delivery): void;
+	/** An orphan lives again, with its stage and attempts. */
+	adopted(delivery: Delivery): void;
+	/** The connection is gone: everything unfinished of it became an orphan. */
+	orphaned(): void;
+	/** Dead: neither start nor try it again. With `lost` set, start it all the same. */
+	died(delivery: Delivery): void;
+}
+
+export interface InboundOptions {
+	/** `ackOrder: strict`: nothing is passed over. */
+	readonly strict: boolean;
+	/** Bytes of un-acknowledged messages of the present connection; orphans have the same again, QoS 0 a quarter of it. */
+	readonly maxBuffered: number;
+	/** Payloads beyond it are skipped while reading. */
+	readonly maxPayloadSize: number;
+	/** False: nobody will ever read; messages get neither memory nor a place. */
+	readonly delivers: boolean;
+}
+
+/** Things worth counting. */
+export interface InboundCounters {
+	/** Copies of a message that was still un-acknowledged on the same connection. */
+	copies: number;
+	/** Deliveries that took over an orphan. */
+	adopted: number;
+	/** Accepted, but no acknowledgement could be sent any more. */
+	stale: number;
+	/** QoS 0 messages dropped for want of room. */
+	qos0Dropped: number;
+	/** Messages passed by without memory because the buffer was full; the broker sends them again after a resume. */
+	skipped: number;
+	/** Messages that came while nobody reads. */
+	unread: number;
+	/** Deliveries of a lost session that were dropped unseen for want of room. */
+	lostDropped: number;
+}
+
+/** How one acknowledgement leaves. */
+export type AckSink = (type: "pubAck" | "pubRec", packetId: number) => void;
+
+/**
+ * The receiving half of a session: places in the acknowledgement queue, copies, identifiers given to another message, QoS 2,
+ * orphans and their adoption. Pure: no sockets, no timers; acknowledgements are fetched with takeAcks().
+ */
+export class Inbound implements DeliveryOwner {
+	readonly #options: InboundOptions;
+	readonly #listener: DeliveryListener;
+	readonly #queue = new AckQueue();
+	/** Un-acknowledged deliveries of the present connection, by identifier. */
+	readonly #live = new PacketIdTable<Delivery>();
+	readonly #orphans = new Orphans();
+	readonly #qos2 = new Qos2Memory();
+	#epoch = 0;
+	#sequence = 0;
+	#buffered = 0;
+	#bufferedQos0 = 0;
+	#adopting = false;
+	#skipping = false;
+	#draining = false;
+	/** Deliveries of a session that is gone which the app has not seen; oldest first, bounded like orphans. */
+	readonly #lost = new Set<Delivery>();
+	#lostCost = 0;
+	readonly counters: InboundCounters = {
+		copies: 0,
+		adopted: 0,
+		stale: 0,
+		qos0Dropped: 0,
+		skipped: 0,
+		unread: 0,
+		lostDropped: 0,
+	};
+	/** Called when an acknowledgement may leave that could not before. */
+	onAckReady: () => void = () => {};
+
+	constructor(options: InboundOptions, listener: DeliveryListener) {
+		this.#options = options;
+		this.#listener = listener;
+	}
+
+	/** Un-acknowledged messages of the present connection. */
+	get outstanding(): number {
+		return this.#live.size;
+	}
+
+	/** Bytes of un-acknowledged messages of the present connection. */
+	get buffered(): number {
+		return this.#buffered;
+	}
+
+	get orphans(): number {
+		return this.#orphans.size;
+	}
+
+	/** The unsettled delivery that settled ones wait behind. */
+	get blocking(): Delivery | undefined {
+		return this.#queue.blocking();
+	}
+
+	/** The oldest delivery that has not given up its place. */
+	get oldestInPlace(): Delivery | undefined {
+		return this.#queue.oldest;
+	}
+
+	/** More is un-acknowledged than `maxBuffered` allows. */
+	get isOverCap(): boolean {
+		return this.#buffered > this.#options.maxBuffered;
+	}
+
+	/** This connection passes messages by; it wants to be resumed when half the buffer is free. */
+	get isSkipping(): boolean {
+		return this.#skipping;
+	}
+
+	get wantsResume(): boolean {
+		return this.#skipping && this.#buffered <= this.#options.maxBuffered / 2;
+	}
+
+	/** Reading must go on although the buffer is full: from here on messages are passed by. */
+	skip(): void {
+		this.#skipping = true;
+	}
+
+	/** From here on what comes is passed by, un-acknowledged: the binding is stopping. */
+	drain(): void {
+		this.#draining = true;
+	}
+
+	/** Un-acknowledged deliveries of the present connection, in the order of their identifiers. */
+	unacknowledged(): Iterable<Delivery> {
+		return this.#live.values();
+	}
+
+	/**
+	 * A Network Connection was accepted. `resumed`: the broker has the session of the one before, at the same URL [MQTT-3.1.2-4];
+	 * otherwise what was kept of it is void [MQTT-3.1.2-6].
+	 */
+	connected(resumed: boolean): void {
+		this.#epoch++;
+		this.#adopting = resumed;
+		this.#skipping = false;
+		if (resumed) return;
+		this.#qos2.clear();
+		for (const orphan of this.#orphans.all()) {
+			if (!orphan.started) this.#lose(orphan);
+			this.#forget(orphan);
+		}
+		for (const oldest of this.#lost) {
+			if (this.#lostCost <= this.#options.maxBuffered) break;
+			if (oldest.running) continue;
+			this.#finishLost(oldest);
+			this.counters.lostDropped++;
+			this.#listener.died(oldest);
+		}
+	}
+
+	/** The Network Connection is gone: every right to acknowledge ends. `stable`: it was online long enough for all redeliveries. */
+	disconnected(stable: boolean): void {
+		if (stable && this.#adopting) {
+			for (const orphan of this.#orphans.all()) if (!orphan.running) this.#forget(orphan);
+		}
+		this.#queue.clear();
+		const unfinished = [...this.#live.values()].sort((a, b) => a.sequence - b.sequence);
+		this.#live.clear();
+		this.#buffered = 0;
+		for (const delivery of unfinished) {
+			delivery.state = "orphan";
+			this.#orphans.add(delivery);
+		}
+		this.#trimOrphans();
+		this.#listener.orphaned();
+	}
+
+	/** Whether the decoder shall keep this PUBLISH's payload. */
+	admit(header: PublishHeader): boolean {
+		if (!this.#options.delivers || header.payloadSize > this.#options.maxPayloadSize) return false;
+		if (!this.#skipping && !this.#draining) return true;
+		if (header.qos === 0) return !this.#draining;
+		// A copy or an orphan's redelivery takes no new room, and only its payload tells it from another message.
+		if (!header.dup) return false;
+		return (
+			this.#live.get(header.packetId)?.packet.payloadSize === header.payloadSize ||
+			(this.#adopting && this.#orphans.mayHold(header.topic, header.qos, header.payloadSize))
+		);
+	}
+
+	/** Takes in one PUBLISH. */
+	receive(packet: PublishPacket): void {
+		if (!this.#options.delivers) {
+			this.counters.unread++;
+		} else if (packet.qos === 0) {
+			if (!this.#draining) this.#receiveQos0(packet);
+		} else {
+			this.#receiveAcknowledged(packet);
+		}
+	}
+
+	/** PUBREL: the identifier is free again. The answer is PUBCOMP, known or not [MQTT-4.3.3-2]. */
+	released(packetId: number): void {
+		this.#qos2.delete(packetId);
+	}
+
+	/** Takes out every acknowledgement that may leave now, in order. */
+	takeAcks(sink: AckSink): void {
+		for (let delivery = this.#queue.take(); delivery !== undefined; delivery = this.#queue.take()) {
+			const { packetId, packet } = delivery;
+			if (this.#live.get(packetId) === delivery) this.#live.delete(packetId);
+			this.#buffered -= delivery.cost;
+			delivery.state = "dead";
+			if (packet.qos === 1) {
+				sink("pubAck", packetId);
+			} else {
+				this.#qos2.remember(packetId, packet);
+				sink("pubRec", packetId);
+			}
+		}
+	}
+
+	ack(delivery: Delivery): boolean {
+		if (delivery.accepted) return delivery.state !== "dead";
+		delivery.accepted = true;
+		if (delivery.packet.qos === 0) {
+			this.#bufferedQos0 -= delivery.cost;
+			return true;
+		}
+		if (delivery.state === "dead") {
+			this.counters.stale++;
+			this.#finishLost(delivery);
+			return false;
+		}
+		if (delivery.state === "live") {
+			this.#queue.settle(delivery);
+			this.onAckReady();
+		}
+		return true;
+	}
+
+	passOver(delivery: Delivery): void {
+		if (this.#options.strict || delivery.passedOver || delivery.packet.qos === 0) return;
+		if (delivery.state === "live") {
+			this.#queue.passOver(delivery);
+			this.onAckReady();
+		} else {
+			delivery.passedOver = true;
+		}
+	}
+
+	release(delivery: Delivery): void {
+		if (delivery.packet.qos === 0) {
+			if (delivery.accepted) return;
+			delivery.accepted = true;
+			this.#bufferedQos0 -= delivery.cost;
+		} else if (delivery.lost) {
+			this.#finishLost(delivery);
+		} else if (delivery.state === "orphan" && !delivery.running) {
+			this.#forget(delivery);
+		}
+	}
+
+	#lose(orphan: Delivery): void {
+		orphan.lost = true;
+		this.#lost.add(orphan);
+		this.#lostCost += orphan.cost;
+	}
+
+	#finishLost(delivery: Delivery): void {
+		if (!this.#lost.delete(delivery)) return;
+		delivery.lost = false;
+		this.#lostCost -= delivery.cost;
+	}
+
+	#receiveQos0(packet: PublishPacket): void {
+		const delivery = this.#create(packet);
+		if (packet.skipped || this.#bufferedQos0 + delivery.cost > this.#options.maxBuffered / 4) {
+			this.counters.qos0Dropped++;
+			return;
+		}
+		this.#bufferedQos0 += delivery.cost;
+		this.#listener.delivered(delivery);
+	}
+
+	#receiveAcknowledged(packet: PublishPacket): void {
+		const { packetId } = packet;
+		if (packet.qos === 2 && this.#qos2.holds(packetId, packet)) {
+			this.#answerAgain(packet);
+			return;
+		}
+		const older = this.#live.get(packetId);
+		if (older !== undefined && packet.dup && equalMessages(older.packet, packet)) {
+			this.counters.copies++;
+			return;
+		}
+		if (packet.dup && this.#adopting) {
+			const orphan = this.#orphans.findEqual(packet);
+			if (orphan !== undefined) {
+				if (older !== undefined) this.#replace(older, orphan.running ? undefined : orphan);
+				this.#adopt(orphan, packet);
+				return;
+			}
+		}
+		this.#qos2.delete(packetId);
+		if (this.#draining || (this.#skipping && packet.payloadSize <= this.#options.maxPayloadSize)) {
+			// No room, no place: the broker sends it again to the next connection. Its identifier is no longer the older one's.
+			if (!this.#draining) this.counters.skipped++;
+			if (older !== undefined) this.#replace(older, undefined);
+			return;
+		}
+		const delivery = this.#create(packet);
+		if (older !== undefined) this.#replace(older, delivery);
+		this.#meetOrphans(delivery);
+		this.#place(delivery);
+		this.#listener.delivered(delivery);
+	}
+
+	/** An equal PUBLISH between PUBREC and PUBREL: answered in its turn, not delivered [MQTT-4.3.3-2]. */
+	#answerAgain(packet: PublishPacket): void {
+		this.counters.copies++;
+		if (this.#live.get(packet.packetId) !== undefined) return;
+		const answer = this.#create(packet);
+		answer.accepted = true;
+		answer.stage = "settled";
+		this.#place(answer);
+		this.onAckReady();
+	}
+
+	#adopt(orphan: Delivery, packet: PublishPacket): void {
+		this.#orphans.delete(orphan);
+		this.#qos2.delete(packet.packetId);
+		orphan.packetId = packet.packetId;
+		orphan.epoch = this.#epoch;
+		orphan.sequence = ++this.#sequence;
+		orphan.state = "live";
+		this.counters.adopted++;
+		for (const other of this.#orphans.withPacketId(packet.packetId)) if (!other.running) this.#forget(other);
+		this.#place(orphan);
+		this.#listener.adopted(orphan);
+		if (orphan.accepted) this.onAckReady();
+	}
+
+	/** What a message that is no redelivery means for orphans of its identifier. */
+	#meetOrphans(delivery: Delivery): void {
+		if (this.#orphans.size === 0) return;
+		for (const orphan of this.#orphans.withPacketId(delivery.packetId)) {
+			if (!orphan.running) {
+				this.#forget(orphan);
+			} else if (this.#adopting && equalMessages(orphan.packet, delivery.packet)) {
+				// aedes and rumqttd resend without DUP: it may be the same message, so the two never run side by side.
+				this.#forget(orphan);
+				this.#follow(orphan, delivery);
+			}
+		}
+	}
+
+	/** The broker gave `older`'s identifier to another message. */
+	#replace(older: Delivery, newer: Delivery | undefined): void {
+		this.#queue.remove(older);
+		this.#live.delete(older.packetId);
+		this.#buffered -= older.cost;
+		older.state = "dead";
+		if (newer !== undefined) {
+			if (older.running) this.#follow(older, newer);
+			else if (older.after?.running) this.#follow(older.after, newer);
+		}
+		this.#listener.died(older);
+	}
+
+	#follow(older: Delivery, newer: Delivery): void {
+		older.successor = newer;
+		newer.after = older;
+	}
+
+	#create(packet: PublishPacket): Delivery {
+		const delivery = new Delivery(this, packet, this.#epoch, ++this.#sequence);
+		delivery.cost = packet.payload.length + packet.topic.length + DELIVERY_OVERHEAD;
+		return delivery;
+	}
+
+	#place(delivery: Delivery): void {
+		this.#live.set(delivery.packetId, delivery);
+		this.#buffered += delivery.cost;
+		this.#queue.add(delivery);
+	}
+
+	#forget(orphan: Delivery): void {
+		this.#orphans.delete(orphan);
+		orphan.state = "dead";
+		this.#listener.died(orphan);
+	}
+
+	#trimOrphans(): void {
+		if (this.#orphans.cost <= this.#options.maxBuffered) return;
+		for (const orphan of this.#orphans.all()) {
+			if (this.#orphans.cost <= this.#options.maxBuffered) return;
+			if (!orphan.running) this.#forget(orphan);
+		}
+	}
+}

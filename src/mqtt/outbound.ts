@@ -1,0 +1,236 @@
+import { PublishError } from "../errors.js";
+import type { QoS } from "./packet.js";
+import { PacketIds, PacketIdTable } from "./packet-ids.js";
+import { Qos2Handshake } from "./qos2-handshake.js";
+
+/** Publishes that wait or are unanswered, given-up ones included. */
+const MAX_PENDING = 2_048;
+const MAX_PENDING_BYTES = 64 * 1024 * 1024;
+/** 1 belongs to QoS 2, the highest ones to SUBSCRIBE. */
+const FIRST_PACKET_ID = 2;
+const LAST_PACKET_ID = 65_519;
+
+/** One message on its way to the broker. */
+export interface OutboundPublish {
+	readonly topic: string;
+	/** Bytes of `topic` in UTF-8. */
+	readonly topicLength: number;
+	readonly payload: Uint8Array;
+	readonly qos: QoS;
+	readonly retain: boolean;
+	/** By the owner's clock; the owner calls abandon() when it has passed. */
+	readonly deadline: number;
+	/** Called once: with nothing when it succeeded. */
+	readonly settle: (error?: PublishError) => void;
+	/** 0 while it has none. */
+	packetId: number;
+	/** The next PUBLISH of it carries DUP. */
+	dup: boolean;
+	/** Some byte of it may have left us, on this connection or an earlier one. */
+	written: boolean;
+	/** settle() was called. */
+	settled: boolean;
+}
+
+/** Where packets go. Both return false when the connection takes no more for now; the packet at hand was taken. */
+export interface OutboundSink {
+	publish(publish: OutboundPublish): boolean;
+	ack(type: "pubRel", packetId: number): boolean;
+}
+
+/**
+ * The sending half of a session: what waits, what is unanswered, what is sent again after a reconnect. A message whose caller was
+ * told of an error is never written again. Pure: no sockets, no timers.
+ */
+export class Outbound {
+	readonly #ids = new PacketIds(FIRST_PACKET_ID, LAST_PACKET_ID);
+	/** Not written on this connection; in order. Those to be sent again come first. */
+	#waiting: OutboundPublish[] = [];
+	#next = 0;
+	/** Written at QoS 1 on this connection and not acknowledged, by identifier. */
+	readonly #unanswered = new PacketIdTable<OutboundPublish>();
+	readonly #qos2 = new Qos2Handshake();
+	/** In the order in which they were first written [MQTT-4.6.0-1]. */
+	readonly #order = new Set<OutboundPublish>();
+	#bytes = 0;
+	/** Publishes that the broker answered, for whoever watches over a broker that stopped answering. */
+	answers = 0;
+
+	/** Publishes that wait or are unanswered. */
+	get pending(): number {
+		return this.#waiting.length - this.#next + this.#unanswered.size + this.#qos2.pending;
+	}
+
+	get isFull(): boolean {
+		return this.pending >= MAX_PENDING || this.#bytes >= MAX_PENDING_BYTES;
+	}
+
+	/** Every pending publish whose caller still waits. */
+	*open(): Generator<OutboundPublish> {
+		for (let index = this.#next; index < this.#waiting.length; index++) yield this.#waiting[index]!;
+		for (const publish of this.#unanswered.values()) if (!publish.settled) yield publish;
+		yield* this.#qos2.open();
+	}
+
+	/** Puts a publish in line. Throws PublishError, `pending`, when there are too many. */
+	enqueue(publish: OutboundPublish): void {
+		if (this.pending >= MAX_PENDING || this.#bytes + publish.payload.length > MAX_PENDING_BYTES) {
+			throw new PublishError(
+				`too many pending: ${this.pending} publishes, ${this.#bytes} bytes (at most ${MAX_PENDING} and ${MAX_PENDING_BYTES})`,
+				{ outcome: "not-sent", pending: true },
+			);
+		}
+		this.#bytes += publish.payload.length;
+		if (publish.qos === 2) this.#qos2.enqueue(publish);
+		else this.#waiting.push(publish);
+	}
+
+	/** Writes what may leave until the sink takes no more. */
+	write(sink: OutboundSink): void {
+		if (!this.#qos2.write(sink)) return;
+		while (this.#next < this.#waiting.length) {
+			const publish = this.#waiting[this.#next]!;
+			if (publish.qos === 1 && publish.packetId === 0) {
+				publish.packetId = this.#ids.take();
+				if (publish.packetId === 0) return;
+			}
+			this.#next++;
+			publish.written = true;
+			const takesMore = sink.publish(publish);
+			if (publish.qos === 0) {
+				this.#finish(publish);
+			} else {
+				this.#unanswered.set(publish.packetId, publish);
+				this.#order.add(publish);
+			}
+			if (!takesMore) break;
+		}
+		this.#compact();
+	}
+
+	/** PUBACK. False when nothing waits for it. */
+	acknowledged(packetId: number): boolean {
+		const publish = this.#unanswered.get(packetId);
+		if (publish === undefined) return false;
+		this.#unanswered.delete(packetId);
+		this.#order.delete(publish);
+		this.#ids.free(packetId);
+		this.answers++;
+		this.#finish(publish);
+		return true;
+	}
+
+	/** A QoS 1 publish of this identifier is unanswered. */
+	awaitsPubAck(packetId: number): boolean {
+		return this.#unanswered.get(packetId) !== undefined;
+	}
+
+	/** A QoS 2 handshake is under way. */
+	get inHandshake(): boolean {
+		return this.#qos2.isBusy;
+	}
+
+	/** PUBREC. The answer is written by the next write(). */
+	received(packetId: number): boolean {
+		return this.#qos2.received(packetId);
+	}
+
+	/** PUBCOMP. */
+	completed(packetId: number): boolean {
+		const { known, publish } = this.#qos2.completed(packetId);
+		if (publish !== undefined) this.#finish(publish);
+		return known;
+	}
+
+	/** True when write() would have something to say. */
+	get hasOutput(): boolean {
+		return this.#next < this.#waiting.length || this.#qos2.hasOutput;
+	}
+
+	/**
+	 * The caller waits no longer. What no byte of has left is taken back: *not sent*. Otherwise *outcome unknown*, and a QoS 1 identifier
+	 * stays taken until its acknowledgement or the end of the connection [MQTT-2.3.1-3].
+	 */
+	abandon(publish: OutboundPublish, reason: string): void {
+		if (publish.settled) return;
+		this.#settle(publish, new PublishError(reason, { outcome: publish.written ? "unknown" : "not-sent" }));
+		if (publish.qos === 2) {
+			if (this.#qos2.abandon(publish)) this.#bytes -= publish.payload.length;
+			return;
+		}
+		const index = this.#waiting.indexOf(publish, this.#next);
+		if (index < 0) return;
+		this.#waiting.splice(index, 1);
+		this.#drop(publish);
+	}
+
+	/** A Network Connection was accepted: what is unanswered goes first, as it was, in its order [MQTT-4.4.0-1] [MQTT-4.6.0-1]. */
+	connected(resumed: boolean): void {
+		if (!resumed) {
+			for (const publish of this.#waiting) {
+				this.#forgetId(publish);
+			}
+			const lost = this.#qos2.sessionLost();
+			if (lost !== undefined) {
+				this.#settle(
+					lost,
+					new PublishError("the broker lost the session in the middle of a QoS 2 handshake", { outcome: "unknown" }),
+				);
+				this.#bytes -= lost.payload.length;
+			}
+		}
+	}
+
+	/** The Network Connection is gone. */
+	disconnected(): void {
+		const again: OutboundPublish[] = [];
+		for (const publish of this.#order) {
+			publish.dup = true; // [MQTT-3.3.1-1]
+			if (publish.settled) this.#drop(publish);
+			else again.push(publish);
+		}
+		this.#order.clear();
+		this.#unanswered.clear();
+		this.#waiting = [...again, ...this.#waiting.slice(this.#next)];
+		this.#next = 0;
+		for (const publish of this.#qos2.disconnected()) this.#bytes -= publish.payload.length;
+	}
+
+	/** Ends everything: the client closes. */
+	close(reason: string): void {
+		for (const publish of [...this.open()]) this.abandon(publish, reason);
+	}
+
+	#finish(publish: OutboundPublish): void {
+		this.#bytes -= publish.payload.length;
+		this.#settle(publish, undefined);
+	}
+
+	#settle(publish: OutboundPublish, error: PublishError | undefined): void {
+		if (publish.settled) return;
+		publish.settled = true;
+		publish.settle(error);
+	}
+
+	/** Out of every account. */
+	#drop(publish: OutboundPublish): void {
+		this.#bytes -= publish.payload.length;
+		this.#forgetId(publish);
+	}
+
+	#forgetId(publish: OutboundPublish): void {
+		if (publish.packetId !== 0) this.#ids.free(publish.packetId);
+		publish.packetId = 0;
+		publish.dup = false;
+	}
+
+	#compact(): void {
+		if (this.#next === this.#waiting.length) {
+			this.#waiting = [];
+			this.#next = 0;
+		} else if (this.#next > 1_024) {
+			this.#waiting.splice(0, this.#next);
+			this.#next = 0;
+		}
+	}
+}

@@ -1,0 +1,44 @@
+import type { Outbound, OutboundPublish } from "./outbound.js";
+
+/** Coarser than a timer needs, so that many deadlines close together cost one pass. */
+const GRAIN_MS = 10;
+
+/** Ends publishes whose deadline passed: one timer for all of them. */
+export class PublishDeadlines {
+	readonly #outbound: Outbound;
+	#timer: NodeJS.Timeout | undefined;
+	#dueAt = Number.POSITIVE_INFINITY;
+	#reason: () => string = () => "";
+
+	constructor(outbound: Outbound) {
+		this.#outbound = outbound;
+	}
+
+	/** Watches over a publish in line. `reason`: why it did not succeed, asked when its deadline has passed. */
+	add(publish: OutboundPublish, reason: () => string): void {
+		this.#reason = reason;
+		if (publish.deadline < this.#dueAt) this.#arm(publish.deadline);
+	}
+
+	clear(): void {
+		clearTimeout(this.#timer);
+		this.#dueAt = Number.POSITIVE_INFINITY;
+	}
+
+	#arm(dueAt: number): void {
+		clearTimeout(this.#timer);
+		this.#dueAt = dueAt;
+		this.#timer = setTimeout(() => this.#pass(), Math.max(1, dueAt - performance.now()));
+	}
+
+	#pass(): void {
+		const now = performance.now();
+		let next = Number.POSITIVE_INFINITY;
+		for (const publish of [...this.#outbound.open()]) {
+			if (publish.deadline <= now) this.#outbound.abandon(publish, this.#reason());
+			else if (publish.deadline < next) next = publish.deadline;
+		}
+		this.#dueAt = Number.POSITIVE_INFINITY;
+		if (next !== Number.POSITIVE_INFINITY) this.#arm(Math.max(next, now + GRAIN_MS));
+	}
+}

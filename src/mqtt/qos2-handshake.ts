@@ -1,0 +1,139 @@
+import type { OutboundPublish, OutboundSink } from "./outbound.js";
+
+/** The one identifier of QoS 2 publishes: mosquitto closes the connection at 21 handshakes at once. */
+export const QOS2_PACKET_ID = 1;
+
+/**
+ * QoS 2 outbound: one handshake at a time, in the order of the calls.
+ *
+ * `unknown`: nobody knows what the broker keeps under the identifier; a PUBREL goes first. `clearing`: that PUBREL is written.
+ * `free`: a PUBLISH may be written. `published`: PUBREC is awaited. `received`: a PUBREL is due. `releasing`: PUBCOMP is awaited.
+ */
+type State = "unknown" | "clearing" | "free" | "published" | "received" | "releasing";
+
+/** The sender's half of QoS 2 [MQTT-4.3.3-1]. Pure. */
+export class Qos2Handshake {
+	#state: State = "unknown";
+	#waiting: OutboundPublish[] = [];
+	/** The message of the handshake at hand; undefined while it only clears. */
+	#current: OutboundPublish | undefined;
+	/** The current PUBLISH must be written again on this connection. */
+	#again = false;
+
+	get pending(): number {
+		return this.#waiting.length + (this.#current === undefined ? 0 : 1);
+	}
+
+	/** A message is between PUBLISH and PUBCOMP. */
+	get isBusy(): boolean {
+		return this.#current !== undefined;
+	}
+
+	get hasOutput(): boolean {
+		if (this.#again || this.#state === "received") return true;
+		return this.#waiting.length > 0 && (this.#state === "free" || this.#state === "unknown");
+	}
+
+	*open(): Generator<OutboundPublish> {
+		if (this.#current !== undefined && !this.#current.settled) yield this.#current;
+		yield* this.#waiting;
+	}
+
+	enqueue(publish: OutboundPublish): void {
+		this.#waiting.push(publish);
+	}
+
+	/** False when the sink takes no more. */
+	write(sink: OutboundSink): boolean {
+		if (this.#state === "received") {
+			this.#state = "releasing";
+			return sink.ack("pubRel", QOS2_PACKET_ID);
+		}
+		if (this.#again && this.#current !== undefined) {
+			this.#again = false;
+			return sink.publish(this.#current);
+		}
+		if (this.#waiting.length === 0) return true;
+		if (this.#state === "unknown") {
+			this.#state = "clearing";
+			return sink.ack("pubRel", QOS2_PACKET_ID);
+		}
+		if (this.#state !== "free") return true;
+		const publish = this.#waiting.shift()!;
+		this.#current = publish;
+		this.#state = "published";
+		publish.packetId = QOS2_PACKET_ID;
+		publish.written = true;
+		return sink.publish(publish);
+	}
+
+	/** PUBREC. From here on the message is never sent again [MQTT-4.3.3-1]. */
+	received(packetId: number): boolean {
+		if (packetId !== QOS2_PACKET_ID) return false;
+		if (this.#state === "published" || this.#state === "releasing") {
+			this.#state = "received";
+			this.#again = false;
+			return true;
+		}
+		return false;
+	}
+
+	/** PUBCOMP. */
+	completed(packetId: number): { readonly known: boolean; readonly publish?: OutboundPublish | undefined } {
+		if (packetId !== QOS2_PACKET_ID) return { known: false };
+		if (this.#state === "clearing") {
+			this.#state = "free";
+			return { known: true };
+		}
+		if (this.#state !== "releasing") return { known: false };
+		const publish = this.#current;
+		this.#current = undefined;
+		this.#state = "free";
+		return { known: true, publish };
+	}
+
+	/** The caller gave up. True when the message was still waiting and is gone; otherwise the handshake is finished all the same. */
+	abandon(publish: OutboundPublish): boolean {
+		const index = this.#waiting.indexOf(publish);
+		if (index < 0) return false;
+		this.#waiting.splice(index, 1);
+		return true;
+	}
+
+	/** The connection is gone. Returns the messages that end here. */
+	disconnected(): readonly OutboundPublish[] {
+		switch (this.#state) {
+			case "clearing":
+				// A PUBREL that no PUBREC preceded is written on one connection only.
+				this.#state = "free";
+				return [];
+			case "published": {
+				const publish = this.#current!;
+				if (publish.settled) {
+					// Given up before PUBREC: the resumed session gets PUBREL instead of PUBLISH, on one connection.
+					this.#current = undefined;
+					this.#state = "unknown";
+					return [publish];
+				}
+				publish.dup = true; // [MQTT-3.3.1-1]
+				this.#again = true;
+				return [];
+			}
+			case "releasing":
+				// [MQTT-4.4.0-1]: the resumed session gets the PUBREL again.
+				this.#state = "received";
+				return [];
+			default:
+				return [];
+		}
+	}
+
+	/** The session of the handshake at hand is gone: its message, if its caller still waits, has an unknown outcome. */
+	sessionLost(): OutboundPublish | undefined {
+		const publish = this.#current;
+		this.#current = undefined;
+		this.#again = false;
+		if (this.#state !== "free") this.#state = "unknown";
+		return publish;
+	}
+}

@@ -1,0 +1,185 @@
+import { z } from "zod";
+import { ConfigurationError } from "../errors.js";
+import type { ComponentDocument } from "./component-loader.js";
+import { scalarText, toPropertyText } from "./property-text.js";
+
+/** One item of `spec.metadata`, its references still unresolved. */
+export interface MetadataItem {
+	readonly name: string;
+	readonly value: string | undefined;
+	readonly secretKeyRef: { readonly name: string; readonly key: string | undefined } | undefined;
+	readonly envRef: string | undefined;
+	/** `file:line` of its name. */
+	readonly source: string;
+}
+
+/** One `kind: Component` document of the right shape. */
+export interface ComponentManifest {
+	readonly name: string;
+	/** As written, `bindings.mqtt3`. */
+	readonly type: string;
+	/** `v0` or `v1`. */
+	readonly version: string;
+	readonly ignoreErrors: boolean;
+	readonly metadata: readonly MetadataItem[];
+	/** The component that keeps the secrets of this one. */
+	readonly secretStore: string | undefined;
+	/** `file:line` of the document. */
+	readonly source: string;
+}
+
+/** What can be said of any document, whatever its shape: enough to tell whose it is. */
+export interface ComponentHeader {
+	readonly apiVersion: string | undefined;
+	readonly kind: string | undefined;
+	readonly name: string | undefined;
+	readonly namespace: string | undefined;
+	readonly type: string | undefined;
+	/** Undefined when it is not a list. */
+	readonly scopes: readonly string[] | undefined;
+	readonly ignoreErrors: boolean;
+}
+
+/** Reads what there is, without complaint. Field names count in any case, as in Dapr. */
+export function readHeader(content: unknown): ComponentHeader {
+	const metadata = member(content, "metadata");
+	const spec = member(content, "spec");
+	const scopes = member(content, "scopes") ?? [];
+	return {
+		apiVersion: scalarText(member(content, "apiVersion")),
+		kind: scalarText(member(content, "kind")),
+		name: scalarText(member(metadata, "name")),
+		namespace: scalarText(member(metadata, "namespace")),
+		type: scalarText(member(spec, "type")),
+		scopes: Array.isArray(scopes) ? scopes.flatMap((scope) => scalarText(scope) ?? []) : undefined,
+		ignoreErrors: scalarText(member(spec, "ignoreErrors"))?.toLowerCase() === "true",
+	};
+}
+
+/** Checks a document's shape. Everything that is wrong with it comes at once, each with `file:line`. */
+export function readManifest(document: ComponentDocument): ComponentManifest | readonly ConfigurationError[] {
+	const { name } = readHeader(document.content);
+	const problem = (path: readonly PropertyKey[], message: string) =>
+		new ConfigurationError(`${describeComponent(name, document.source(path))}: ${message}`, {
+			component: name,
+			property: formatPath(path),
+		});
+	const shape = componentShape.safeParse(document.content);
+	if (!shape.success) {
+		return shape.error.issues.map(({ path, message }) => problem(path, `${formatPath(path)} ${message}`));
+	}
+	const { metadata, spec, auth } = shape.data;
+	const items = spec.metadata.map((item, index) => ({ ...item, source: document.source(["spec", "metadata", index, "name"]) }));
+	const problems = items.flatMap(({ name: property }, index) => {
+		const earlier = items.findIndex((item) => item.name.toLowerCase() === property.toLowerCase());
+		if (earlier === index) return [];
+		const message = `field ${JSON.stringify(property)}: is already given at ${items[earlier]!.source}`;
+		return [problem(["spec", "metadata", index, "name"], message)];
+	});
+	if (problems.length > 0) return problems;
+	return {
+		name: metadata.name,
+		type: spec.type,
+		version: spec.version,
+		ignoreErrors: spec.ignoreErrors,
+		metadata: items,
+		secretStore: auth?.secretStore || undefined,
+		source: document.source([]),
+	};
+}
+
+/** How every message about a component begins: `component "orders" (components/orders.yaml:7)`. */
+export function describeComponent(name: string | undefined, source: string): string {
+	return name === undefined ? `component (${source})` : `component ${JSON.stringify(name)} (${source})`;
+}
+
+const text = z.preprocess(
+	(value) => scalarText(value) ?? value,
+	z.string({ error: ({ input }) => (input === undefined ? "is missing" : `is ${kindOf(input)}, expected text`) }),
+);
+const filledText = text.refine((value) => value !== "", "is empty, expected text");
+
+const componentShape = map({
+	metadata: map({
+		name: filledText.refine(isPathSegment, {
+			error: ({ input }) => `is ${JSON.stringify(input)}, expected a name without / and %, other than . and ..`,
+		}),
+	}),
+	spec: map({
+		type: filledText,
+		version: text
+			.optional()
+			.transform((version) => version?.toLowerCase() || "v1")
+			.refine((version) => version === "v0" || version === "v1", {
+				error: ({ input }) => `is ${JSON.stringify(input)}, expected "v1"`,
+			}),
+		ignoreErrors: z
+			.preprocess(
+				(value) => (typeof value === "string" && /^(?:true|false)$/i.test(value) ? value.toLowerCase() === "true" : value),
+				z.boolean({ error: ({ input }) => `is ${scalarText(input) ?? kindOf(input)}, expected true or false` }),
+			)
+			.default(false),
+		metadata: list(
+			map({
+				name: filledText,
+				value: z.unknown().transform((value, context) => {
+					const reading = toPropertyText(value);
+					if ("text" in reading) return reading.text;
+					context.addIssue({ code: "custom", message: reading.reason });
+					return z.NEVER;
+				}),
+				secretKeyRef: map({ name: filledText, key: text.optional() }).optional(),
+				envRef: text.optional(),
+			}),
+		),
+	}),
+	auth: map({ secretStore: text.optional() }).optional(),
+	scopes: list(text),
+});
+
+/** A map whose field names count in any case, whose unknown fields are ignored and whose null fields are not there. */
+function map<Shape extends z.ZodRawShape>(shape: Shape) {
+	const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
+	const error = ({ input }: { readonly input?: unknown }) =>
+		input === undefined ? "is missing" : `is ${kindOf(input)}, expected a map`;
+	return z.preprocess((value, context) => {
+		if (!(value instanceof Map)) return value ?? undefined;
+		const fields: Record<string, unknown> = Object.create(null);
+		for (const [key, field] of value) {
+			const name = typeof key === "string" ? names.get(key.toLowerCase()) : undefined;
+			if (name === undefined) continue;
+			if (name in fields) context.addIssue({ code: "custom", path: [name], message: "is there twice" });
+			fields[name] = field ?? undefined;
+		}
+		return fields;
+	}, z.object(shape, { error }));
+}
+
+function list<Item extends z.ZodType>(item: Item) {
+	return z.array(item, { error: ({ input }) => `is ${kindOf(input)}, expected a list` }).default([]);
+}
+
+function member(value: unknown, name: string): unknown {
+	if (!(value instanceof Map)) return undefined;
+	for (const [key, field] of value) {
+		if (typeof key === "string" && key.toLowerCase() === name.toLowerCase()) return field;
+	}
+	return undefined;
+}
+
+/** Never shows the value: it may be a secret in the wrong place. */
+function kindOf(value: unknown): string {
+	if (value === null) return "empty";
+	if (value instanceof Map) return "a map";
+	if (Array.isArray(value)) return "a list";
+	return typeof value === "string" ? "text" : typeof value === "boolean" ? "a boolean" : "a number";
+}
+
+// dapr: pkg/internal/loader/disk/manifest.go
+function isPathSegment(name: string): boolean {
+	return name !== "." && name !== ".." && !/[/%]/.test(name);
+}
+
+function formatPath(path: readonly PropertyKey[]): string {
+	return path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("").replace(/^\./, "");
+}

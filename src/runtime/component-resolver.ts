@@ -1,0 +1,58 @@
+import { ConfigurationError } from "../errors.js";
+import { type ComponentManifest, describeComponent, type MetadataItem } from "./component-manifest.js";
+import { type FilledText, fillPlaceholders, type PlaceholderValues } from "./placeholders.js";
+import type { ResolvedComponent } from "./runtime.js";
+import { type ReferenceTargets, SecretResolver } from "./secret-resolver.js";
+
+/** What resolving a component takes. */
+export interface ResolveOptions extends ReferenceTargets {
+	readonly placeholders: PlaceholderValues;
+	readonly onWarning: (message: string) => void;
+}
+
+/**
+ * Resolves the secrets, environment references and placeholders of one component, once for both directions.
+ * Rejects with an AggregateError that lists every field at fault.
+ */
+export async function resolveComponent(manifest: ComponentManifest, options: ResolveOptions): Promise<ResolvedComponent> {
+	const resolver = new SecretResolver(manifest, options);
+	// Names come from outside: without a prototype, `__proto__` is a name like any other.
+	const properties: Record<string, string> = Object.create(null);
+	const sources: Record<string, string> = Object.create(null);
+	const templated: string[] = [];
+	const problems: unknown[] = [];
+	for (const item of manifest.metadata) {
+		try {
+			const text = await resolver.resolve(item);
+			if (text === undefined) continue;
+			const filled = fill(manifest, item, text, options);
+			properties[item.name] = filled.text;
+			sources[item.name] = item.source;
+			if (filled.random) templated.push(item.name);
+		} catch (problem) {
+			problems.push(problem);
+		}
+	}
+	if (problems.length > 0) {
+		throw new AggregateError(problems, `${describeComponent(manifest.name, manifest.source)}: ${problems.length} unresolved`);
+	}
+	const { name, type, version, source, ignoreErrors } = manifest;
+	return { name, type, version, properties, sources, templated, source, ignoreErrors };
+}
+
+function fill(manifest: ComponentManifest, item: MetadataItem, text: string, options: ResolveOptions): FilledText {
+	// dapr: pkg/runtime/processor/binding/binding.go takes the route as it stands.
+	if (item.name === "route") return { text, random: false, missing: [], misspelt: [] };
+	const filled = fillPlaceholders(text, options.placeholders);
+	const where = `${describeComponent(manifest.name, item.source)}: field ${JSON.stringify(item.name)}`;
+	if (filled.missing.length > 0) {
+		throw new ConfigurationError(`${where}: {podName} needs the environment variable POD_NAME, which is not set`, {
+			component: manifest.name,
+			property: item.name,
+		});
+	}
+	for (const { written, meant } of filled.misspelt) {
+		options.onWarning(`${where}: ${written} is no placeholder and stays as it is, did you mean ${meant}`);
+	}
+	return filled;
+}

@@ -1,0 +1,52 @@
+import { randomUUID } from "node:crypto";
+
+/** What the placeholders stand for. */
+export interface PlaceholderValues {
+	readonly appId: string;
+	/** Absent: `default`. */
+	readonly namespace: string | undefined;
+	/** The environment variable POD_NAME. */
+	readonly podName: string | undefined;
+}
+
+/** A text whose placeholders are replaced. */
+export interface FilledText {
+	readonly text: string;
+	/** It held `{uuid}`, so that it differs at every start. */
+	readonly random: boolean;
+	/** Placeholders that have no value, each once. */
+	readonly missing: readonly string[];
+	/** What looks like a placeholder but is not written like one, and so stays: what stands there and what was meant. */
+	readonly misspelt: readonly { readonly written: string; readonly meant: string }[];
+}
+
+const NAMES = ["{uuid}", "{appID}", "{podName}", "{namespace}"] as const;
+
+/**
+ * Replaces Dapr's placeholders: each `{uuid}` by a fresh UUID, `{appID}`, `{podName}`, and `{namespace}` by
+ * `<namespace>.<app id>`. Names count exactly as written.
+ */
+export function fillPlaceholders(text: string, values: PlaceholderValues): FilledText {
+	const missing = new Set<string>();
+	const misspelt: { written: string; meant: string }[] = [];
+	let random = false;
+	const filled = text.replace(/\{(?:uuid|appid|podname|namespace)\}/gi, (written) => {
+		switch (written) {
+			case "{uuid}":
+				random = true;
+				return randomUUID();
+			case "{appID}":
+				return values.appId;
+			case "{namespace}":
+				// dapr: pkg/runtime/meta/meta.go
+				return `${values.namespace || "default"}.${values.appId}`;
+			case "{podName}":
+				if (!values.podName) missing.add(written);
+				return values.podName ?? written;
+			default:
+				misspelt.push({ written, meant: NAMES.find((name) => name.toLowerCase() === written.toLowerCase()) ?? written });
+				return written;
+		}
+	});
+	return { text: filled, random, missing: [...missing], misspelt };
+}
