@@ -49,5 +49,5 @@ function answerResult(request: IncomingMessage, response: ServerResponse, result
 
 /** A header value that can't break the answer: visible ASCII and blanks as they are, else percent-encoded. */
 function visible(value: string): string {
-	return /^[\x20-\x7e]*$/.test(value) ? value : encodeURIComponent(value.toWellFormed());
+	return /^[\x20-\x7e]*$/.test(value) ? value : encodeURIComponent(Buffer.from(value).toString());
 }

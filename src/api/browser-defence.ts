@@ -18,6 +18,8 @@ export class BrowserDefence {
 	readonly #hosts: ReadonlySet<string>;
 	readonly #origins: ReadonlySet<string>;
 	readonly #hasToken: boolean;
+	/** The last `Host` that was allowed: most callers send the same one again and again. */
+	#lastHost: string | undefined;
 
 	/** Throws ConfigurationError for what is no host name or no origin. `hasToken`: whether callers must show one. */
 	constructor(hosts: readonly string[], origins: readonly string[], hasToken: boolean) {
@@ -50,9 +52,13 @@ export class BrowserDefence {
 
 	#isOurHost(header: string | undefined): boolean {
 		if (header === undefined) return false;
+		if (header === this.#lastHost) return true;
 		const host = header.replace(/:\d{1,5}$/, "");
-		if (host.startsWith("[")) return host.endsWith("]") && isIP(host.slice(1, -1)) === 6;
-		return isIP(host) === 4 || this.#hosts.has(host.toLowerCase());
+		const isOurs = host.startsWith("[")
+			? host.endsWith("]") && isIP(host.slice(1, -1)) === 6
+			: isIP(host) === 4 || this.#hosts.has(host.toLowerCase());
+		if (isOurs) this.#lastHost = header;
+		return isOurs;
 	}
 
 	#isOurPage(headers: IncomingHttpHeaders): boolean {

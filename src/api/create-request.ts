@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { JsonSyntaxError, readMembers } from "./raw-json.js";
+import { isNull, isString, JsonSyntaxError, readMembers, readString } from "./raw-json.js";
 import type { BindingRequest } from "./sidecar.js";
 import { MalformedRequestError } from "./status.js";
 
@@ -21,19 +21,19 @@ export function parseCreateRequest(body: Buffer): BindingRequest {
 	let metadata = NO_METADATA;
 	let data: Buffer = NO_DATA;
 	try {
-		const end = readMembers(body, (name, from, to) => {
-			switch (name.length) {
-				case 4:
-					if (name.toLowerCase() === "data") data = body.subarray(from, to);
+		const end = readMembers(body, 0, (name, from, to) => {
+			switch (name.toLowerCase()) {
+				case "data":
+					data = body.subarray(from, to);
 					break;
-				case 8:
-					if (name.toLowerCase() === "metadata") metadata = parseMetadata(body.toString("utf8", from, to));
+				case "metadata":
+					metadata = readMetadata(body, from);
 					break;
-				case 9:
-					if (name.toLowerCase() === "operation") operation = parseOperation(body.toString("utf8", from, to));
+				case "operation":
+					operation = readText(body, from, to, "operation") ?? "";
 			}
 		});
-		if (!isUtf8(body.subarray(0, end))) throw new MalformedRequestError("not UTF-8");
+		if (!isUtf8(end === body.byteLength ? body : body.subarray(0, end))) throw new MalformedRequestError("not UTF-8");
 	} catch (error) {
 		if (error instanceof JsonSyntaxError) throw new MalformedRequestError(error.message, { cause: error });
 		throw error;
@@ -41,43 +41,33 @@ export function parseCreateRequest(body: Buffer): BindingRequest {
 	return { operation, metadata, data };
 }
 
-function parseOperation(text: string): string {
-	const value: unknown = JSON.parse(text);
-	if (value === null) return "";
-	if (typeof value !== "string") throw new MalformedRequestError('"operation" is not a string');
-	return value;
+function readMetadata(body: Buffer, from: number): Readonly<Record<string, string>> {
+	if (isNull(body, from)) return NO_METADATA;
+	const metadata: Record<string, string> = Object.create(null);
+	let count = 0;
+	readMembers(body, from, (key, valueFrom, to) => {
+		if (++count > MAX_METADATA_KEYS) throw new MalformedRequestError(`more than ${MAX_METADATA_KEYS} metadata keys`);
+		checkMetadataKey(key);
+		const value = readText(body, valueFrom, to, key);
+		if (to - valueFrom > MAX_VALUE_BYTES && Buffer.byteLength(value ?? "") > MAX_VALUE_BYTES) {
+			throw new MalformedRequestError(`metadata "${key}" is longer than ${MAX_VALUE_BYTES} bytes`);
+		}
+		if (value === undefined) delete metadata[key];
+		else metadata[key] = value;
+	});
+	return metadata;
 }
 
-function parseMetadata(text: string): Readonly<Record<string, string>> {
-	const members: unknown = JSON.parse(text);
-	if (members === null) return NO_METADATA;
-	if (typeof members !== "object" || Array.isArray(members))
-		throw new MalformedRequestError('"metadata" is not an object');
-	const metadata: Record<string, string> = Object.create(null);
-	const entries = Object.entries(members);
-	if (entries.length > MAX_METADATA_KEYS) {
-		throw new MalformedRequestError(`"metadata" has ${entries.length} keys, at most ${MAX_METADATA_KEYS} are taken`);
-	}
-	for (const [key, value] of entries) {
-		checkMetadataKey(key);
-		if (value === null) continue;
-		if (typeof value !== "string") throw new MalformedRequestError(`metadata ${JSON.stringify(key)} is not a string`);
-		checkMetadataValue(key, value);
-		metadata[key] = value;
-	}
-	return metadata;
+function readText(body: Buffer, from: number, to: number, name: string): string | undefined {
+	if (isNull(body, from)) return undefined;
+	if (!isString(body, from)) throw new MalformedRequestError(`"${name}" is not a string at byte ${from}`);
+	return readString(body, from, to);
 }
 
 /** Throws MalformedRequestError when `key` is too long or would touch an object's prototype. */
 export function checkMetadataKey(key: string): void {
-	if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
+	if (key.length * 3 > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES) {
 		throw new MalformedRequestError(`a metadata key is longer than ${MAX_KEY_BYTES} bytes`);
 	}
 	if (PROTOTYPE_KEYS.has(key)) throw new MalformedRequestError(`metadata key "${key}" is not allowed`);
-}
-
-function checkMetadataValue(key: string, value: string): void {
-	if (value.length * 3 > MAX_VALUE_BYTES && Buffer.byteLength(value) > MAX_VALUE_BYTES) {
-		throw new MalformedRequestError(`metadata ${JSON.stringify(key)} is longer than ${MAX_VALUE_BYTES} bytes`);
-	}
 }

@@ -10,7 +10,6 @@ const SECURITY_HEADERS: readonly string[] = [
 	"Cross-Origin-Resource-Policy",
 	"same-origin",
 ];
-const NO_CONTENT = [...SECURITY_HEADERS];
 
 /** How much of a body that nobody wants is read, so that the caller sees the answer rather than a reset. */
 const DRAIN_BYTES = 64 * 1024;
@@ -18,9 +17,7 @@ const DRAIN_MS = 1_000;
 
 /** Answers 204. */
 export function answerNoContent(request: IncomingMessage, response: ServerResponse): void {
-	if (hasUnreadBody(request)) return answerAndClose(request, response, 204, NO_CONTENT, "");
-	response.writeHead(204, NO_CONTENT);
-	response.end();
+	send(request, response, 204, SECURITY_HEADERS, "");
 }
 
 /** Answers with a body; `headers` are names and values in turn. If the request's body was not read, closes the connection behind it. */
@@ -32,17 +29,20 @@ export function answer(
 	body: string | Uint8Array,
 	headers: readonly string[] = [],
 ): void {
-	const all = [
-		...SECURITY_HEADERS,
-		"Content-Type",
-		contentType,
-		"Content-Length",
-		String(typeof body === "string" ? Buffer.byteLength(body) : body.byteLength),
-		...headers,
-	];
-	if (hasUnreadBody(request)) return answerAndClose(request, response, status, all, body);
-	response.writeHead(status, all);
-	response.end(body);
+	send(
+		request,
+		response,
+		status,
+		[
+			...SECURITY_HEADERS,
+			"Content-Type",
+			contentType,
+			"Content-Length",
+			String(typeof body === "string" ? Buffer.byteLength(body) : body.byteLength),
+			...headers,
+		],
+		body,
+	);
 }
 
 /** Answers with one line for people. */
@@ -72,6 +72,21 @@ export function escapeHtml(json: string): string {
 	return json.replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+function send(
+	request: IncomingMessage,
+	response: ServerResponse,
+	status: number,
+	headers: readonly string[],
+	body: string | Uint8Array,
+): void {
+	if (hasUnreadBody(request)) {
+		sendAndClose(request, response, status, headers, body);
+		return;
+	}
+	response.writeHead(status, headers as string[]);
+	response.end(body);
+}
+
 function hasUnreadBody(request: IncomingMessage): boolean {
 	if (request.complete) return false;
 	const length = request.headers["content-length"];
@@ -82,7 +97,7 @@ function hasUnreadBody(request: IncomingMessage): boolean {
  * The answer is whole for the caller once it is written, but the response ends later: Node would close the socket at
  * once, and a close with unread bytes is a reset, which can overtake the answer.
  */
-function answerAndClose(
+function sendAndClose(
 	request: IncomingMessage,
 	response: ServerResponse,
 	status: number,

@@ -7,7 +7,7 @@ import { answerError, answerJson, answerNoContent, answerText } from "./http-ans
 import { isLoopback } from "./listen-addresses.js";
 import { type RequestBudget, readBody } from "./request-body.js";
 import type { Sidecar } from "./sidecar.js";
-import { daprError, MalformedRequestError } from "./status.js";
+import { type ApiError, BodyTooLargeError, BusyError, daprError, MalformedRequestError } from "./status.js";
 
 /** What the routes work with. */
 export interface RouteContext {
@@ -31,15 +31,10 @@ const MAX_EXTENDED_BYTES = 64 * 1024;
 /** Adds every route of the API, and the answer to all other requests. */
 export function addRoutes(app: FastifyInstance, context: RouteContext): void {
 	// Routes work on Node's own objects: the body as one buffer, the answer with headers made once.
-	const serve = (route: Route) => async (request: FastifyRequest, reply: FastifyReply) => {
+	const serve = (route: Route) => (request: FastifyRequest, reply: FastifyReply) => {
 		reply.hijack();
-		try {
-			await route(context, request.raw, reply.raw, (request.params as { readonly name?: string }).name ?? "");
-		} catch (error) {
-			context.onError(error);
-			if (reply.raw.headersSent) reply.raw.destroy();
-			else answerText(request.raw, reply.raw, 500, "internal error");
-		}
+		const { name = "" } = request.params as { readonly name?: string };
+		void run(route, context, request.raw, reply.raw, name);
 	};
 	app.route({ method: ["POST", "PUT"], url: "/v1.0/bindings/:name", handler: serve(invokeBinding) });
 	app.get("/v1.0/healthz", serve(health));
@@ -51,10 +46,27 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
 	app.setNotFoundHandler(serve(notFound));
 }
 
+async function run(
+	route: Route,
+	context: RouteContext,
+	request: IncomingMessage,
+	response: ServerResponse,
+	name: string,
+): Promise<void> {
+	try {
+		await route(context, request, response, name);
+	} catch (error) {
+		context.onError(error);
+		if (response.headersSent) response.destroy();
+		else answerText(request, response, 500, "internal error");
+	}
+}
+
 const health: Route = ({ sidecar }, request, response) => {
 	const appId = new URLSearchParams(queryOf(request)).get("appid");
 	if (appId !== null && appId !== sidecar.appId) {
-		return answerError(request, response, daprError("ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match"));
+		answerError(request, response, daprError("ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match"));
+		return;
 	}
 	if (sidecar.isStarted) return answerNoContent(request, response);
 	const target = sidecar.isOutboundReady ? "app" : "components";
@@ -87,14 +99,21 @@ const setMetadata: Route = async ({ sidecar, budget }, request, response, key) =
 		if (!sidecar.setExtended(key, value.toString())) throw new MalformedRequestError("too many metadata keys");
 		answerNoContent(request, response);
 	} catch (error) {
-		if (!(error instanceof MalformedRequestError)) throw error;
-		answerError(request, response, daprError("ERR_MALFORMED_REQUEST", error.message));
+		answerError(request, response, setMetadataError(error));
 	}
 };
 
+function setMetadataError(error: unknown): ApiError {
+	if (!(error instanceof MalformedRequestError || error instanceof BusyError)) throw error;
+	const answer = daprError("ERR_MALFORMED_REQUEST", error.message);
+	if (error instanceof BusyError) return { ...answer, status: 503, retryAfter: 1 };
+	return error instanceof BodyTooLargeError ? { ...answer, status: 413 } : answer;
+}
+
 const shutdown: Route = ({ sidecar, hasToken }, request, response) => {
 	if (!hasToken && !isLoopback(request.socket.localAddress ?? "")) {
-		return answerText(request, response, 403, "shutdown from another machine needs a token: set DAPR_API_TOKEN");
+		answerText(request, response, 403, "shutdown from another machine needs a token: set DAPR_API_TOKEN");
+		return;
 	}
 	const force = request.headers["dapr-force-shutdown"] === "true";
 	response.once("close", () => sidecar.shutdown(force));

@@ -109,8 +109,8 @@ function createApp(): FastifyInstance {
 		genReqId: () => "",
 		routerOptions: { maxParamLength: 64 * 1024 },
 	});
-	app.addHttpMethod("POST", { hasBody: false });
-	app.addHttpMethod("PUT", { hasBody: false });
+	app.addHttpMethod("POST", { hasBody: false, overrideExisting: true });
+	app.addHttpMethod("PUT", { hasBody: false, overrideExisting: true });
 	return app;
 }
 

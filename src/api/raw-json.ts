@@ -29,14 +29,14 @@ const FALSE = Buffer.from("false");
 const NULL = Buffer.from("null");
 
 /**
- * Walks the members of the JSON object that `bytes` begin with, without building anything from them. Calls `onMember` with
- * each name, decoded, and the byte range of its value, in order. Returns the offset after the object; what follows is not
- * looked at. Throws JsonSyntaxError at the first byte that RFC 8259 does not allow. Does not check that strings are UTF-8.
+ * Walks the members of the JSON object that stands in `bytes` at `from`, without building anything from it. Calls `onMember`
+ * with each name, decoded, and the byte range of its value, in order. Returns the offset after the object; what follows is
+ * not looked at. Throws JsonSyntaxError at the first byte that RFC 8259 does not allow. Does not check that strings are UTF-8.
  */
 export function readMembers(
 	bytes: Buffer,
+	from: number,
 	onMember: (name: string, start: number, end: number) => void,
-	from = 0,
 ): number {
 	let at = skipSpace(bytes, from);
 	if (bytes[at] !== OPEN_OBJECT) throw unexpected(bytes, at, "an object");
@@ -44,7 +44,7 @@ export function readMembers(
 	if (bytes[at] === CLOSE_OBJECT) return at + 1;
 	for (;;) {
 		const nameEnd = skipString(bytes, at);
-		const name = decodeString(bytes, at, nameEnd);
+		const name = readString(bytes, at, nameEnd);
 		const start = skipColon(bytes, nameEnd);
 		const end = skipValue(bytes, start);
 		onMember(name, start, end);
@@ -111,6 +111,16 @@ export function skipValue(bytes: Buffer, from: number): number {
 			continue value;
 		}
 	}
+}
+
+/** True when the valid JSON value at `at` is a string. */
+export function isString(bytes: Buffer, at: number): boolean {
+	return bytes[at] === QUOTE;
+}
+
+/** True when the valid JSON value at `at` is null. */
+export function isNull(bytes: Buffer, at: number): boolean {
+	return bytes[at] === NULL[0];
 }
 
 function skipSpace(bytes: Buffer, from: number): number {
@@ -192,8 +202,8 @@ function isHexDigit(byte: number | undefined): boolean {
 	return isDigit(byte) || (byte !== undefined && (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66);
 }
 
-/** The text of a valid JSON string that stands in quotes from `start` to `end`. */
-function decodeString(bytes: Buffer, start: number, end: number): string {
+/** The text of a valid JSON string, from its opening quote at `start` to `end`, after the closing one. */
+export function readString(bytes: Buffer, start: number, end: number): string {
 	for (let at = start + 1; at < end - 1; at++) {
 		const byte = bytes[at] as number;
 		if (byte === BACKSLASH || byte >= 0x80) return JSON.parse(bytes.toString("utf8", start, end)) as string;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { BusyError, MalformedRequestError } from "./status.js";
+import { BodyTooLargeError, BusyError } from "./status.js";
 
 /** How many requests are open and how many bytes of bodies are half read, over all connections. */
 export class RequestBudget {
@@ -35,12 +35,10 @@ export class RequestBudget {
 	}
 }
 
-const EMPTY = Buffer.alloc(0);
-
 /**
- * Reads a request's body into one buffer, without decompressing it. Rejects with MalformedRequestError when it is
- * longer than `limit`, before anything is read where the length was announced, or with BusyError; the rest is then unread. Resolves with undefined
- * when the caller went away.
+ * Reads a request's body into one buffer, without decompressing it. Rejects with BodyTooLargeError when it is longer than
+ * `limit`, before anything is read where the length was announced, or with BusyError; the rest is then unread. Resolves
+ * with undefined when the caller went away.
  */
 export function readBody(
 	request: IncomingMessage,
@@ -50,53 +48,70 @@ export function readBody(
 ): Promise<Buffer | undefined> {
 	return new Promise((resolve, reject) => {
 		const announced = Number(request.headers["content-length"] ?? 0);
-		if (announced > limit) return reject(tooLarge(limit));
+		if (announced > limit) {
+			reject(new BodyTooLargeError(limit));
+			return;
+		}
 		if (request.headers.expect !== undefined) response.writeContinue();
-		let body: Buffer = EMPTY;
-		let size = 0;
-		let isOurs = false;
-		const add = (chunk: Buffer): void => {
-			const end = size + chunk.byteLength;
-			if (end > limit) return stop(tooLarge(limit));
-			if (!budget.take(chunk.byteLength)) return stop(new BusyError("too many request bodies at once"));
-			if (size === 0) body = chunk;
-			else {
-				// One buffer that grows: as a list of chunks, a body of one-byte chunks would cost a hundred times its size.
-				if (!isOurs || end > body.byteLength) {
-					body = grown(body, size, Math.max(end, Math.min(2 * end, limit), announced));
-					isOurs = true;
-				}
-				body.set(chunk, size);
-			}
-			size = end;
-		};
+		const body = new GrowingBuffer(announced, limit);
 		const settle = (): void => {
-			budget.give(size);
+			budget.give(body.size);
 			request.off("data", add).off("end", finish).off("close", leave);
-		};
-		const finish = (): void => {
-			settle();
-			resolve(size === body.byteLength ? body : body.subarray(0, size));
-		};
-		const leave = (): void => {
-			settle();
-			resolve(undefined);
 		};
 		const stop = (error: Error): void => {
 			settle();
 			request.pause();
 			reject(error);
 		};
+		const add = (chunk: Buffer): void => {
+			if (body.size + chunk.byteLength > limit) stop(new BodyTooLargeError(limit));
+			else if (!budget.take(chunk.byteLength)) stop(new BusyError("too many request bodies at once"));
+			else body.add(chunk);
+		};
+		const finish = (): void => {
+			settle();
+			resolve(body.bytes);
+		};
+		const leave = (): void => {
+			settle();
+			resolve(undefined);
+		};
 		request.on("data", add).on("end", finish).on("close", leave);
 	});
 }
 
-function grown(bytes: Buffer, size: number, capacity: number): Buffer {
-	const larger = Buffer.allocUnsafeSlow(capacity);
-	larger.set(bytes.subarray(0, size));
-	return larger;
-}
+/** Chunks put together as they come: as a list, one-byte chunks would cost a hundred times their size. */
+class GrowingBuffer {
+	readonly #expected: number;
+	readonly #limit: number;
+	#buffer: Buffer = Buffer.alloc(0);
+	/** The buffer is the only chunk so far, not a copy. */
+	#isChunk = true;
+	size = 0;
 
-function tooLarge(limit: number): MalformedRequestError {
-	return new MalformedRequestError(`body is larger than ${limit} bytes`);
+	constructor(expected: number, limit: number) {
+		this.#expected = expected;
+		this.#limit = limit;
+	}
+
+	get bytes(): Buffer {
+		return this.size === this.#buffer.byteLength ? this.#buffer : this.#buffer.subarray(0, this.size);
+	}
+
+	add(chunk: Buffer): void {
+		const size = this.size + chunk.byteLength;
+		if (this.size === 0) this.#buffer = chunk;
+		else {
+			if (this.#isChunk || size > this.#buffer.byteLength) this.#grow(size);
+			this.#buffer.set(chunk, this.size);
+		}
+		this.size = size;
+	}
+
+	#grow(needed: number): void {
+		const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#expected, Math.min(2 * needed, this.#limit)));
+		larger.set(this.bytes);
+		this.#buffer = larger;
+		this.#isChunk = false;
+	}
 }

@@ -25,6 +25,13 @@ export interface ApiError {
 /** The request can't be read as what it should be. The message is what is wrong with it. */
 export class MalformedRequestError extends Error {}
 
+/** The request's body is longer than it may be. */
+export class BodyTooLargeError extends MalformedRequestError {
+	constructor(limit: number) {
+		super(`body is larger than ${limit} bytes`);
+	}
+}
+
 /** There is too much to do already; the caller should come back. */
 export class BusyError extends Error {}
 

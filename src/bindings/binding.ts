@@ -59,7 +59,7 @@ export const ACCEPTED: Verdict = Object.freeze({ kind: "accepted" });
  * Hands one event to the app and says what became of it. Never rejects on purpose; a rejection counts as `failed`.
  * `signal` aborts when the binding stops waiting for handlers.
  */
-export type ReadHandler = (event: ReadResponse, signal: AbortSignal) => Promise<Verdict>;
+export type ReadHandler = (event: ReadResponse, signal: AbortSignal) => Verdict | Promise<Verdict>;
 
 /** One reason, in words, why a component is not, or not quite, in order. */
 export interface HealthReason {

@@ -8,32 +8,22 @@ export type Reading = { readonly value: unknown } | { readonly reason: string };
 const TRUE = ["true", "yes", "y", "t", "on", "1"];
 const FALSE = ["false", "no", "n", "f", "off", "0"];
 
+/** How a value was given and what should have been, in words, for the reason. */
+interface Wording {
+	readonly shown: string;
+	readonly expected: string;
+}
+
 /** Text as it stands in a component → the field's typed value, checked. The reason never holds a secret. */
 export function parseValue(field: Field, text: string): Reading {
 	const value = fromText(field, text);
-	const reason = value === undefined ? wrongKind(field, text) : checkValue(field, value, text);
+	const reason = fault(field, value, { shown: show(field, text), expected: expectedText(field) });
 	return reason === undefined ? { value } : { reason };
 }
 
-/** Why a typed value does not fit the field; undefined when it does. `written` is how its author wrote it, for the reason. */
-export function checkValue(field: Field, value: unknown, written: unknown = value): string | undefined {
-	if (!hasKind(field, value)) return wrongKind(field, written);
-	switch (field.kind) {
-		case "text":
-		case "url":
-		case "pem":
-			return checkText(field, value as string);
-		case "integer":
-		case "duration":
-		case "size":
-			return isInRange(field, value as number)
-				? undefined
-				: `${show(field, written)} is out of range: expected ${expected(field)}`;
-		case "list":
-			return (value as string[]).every(isWellFormed) ? undefined : "is not well-formed Unicode";
-		default:
-			return undefined;
-	}
+/** Why a typed value does not fit the field; undefined when it does. The reason never holds a secret. */
+export function checkValue(field: Field, value: unknown): string | undefined {
+	return fault(field, value, { shown: show(field, value), expected: expectedValue(field) });
 }
 
 /** A typed value → the text that parseValue reads it from. */
@@ -44,25 +34,42 @@ export function formatValue(field: Field, value: unknown): string {
 	return String(value);
 }
 
-/** What may be written, in words, for messages and documentation. */
-export function expected(field: Field): string {
+/** What may be written in a component, in words, for messages and documentation. */
+export function expectedText(field: Field): string {
 	switch (field.kind) {
 		case "boolean":
 			return `${TRUE.join(", ")} or ${FALSE.join(", ")}`;
-		case "qos":
-			return "0, 1 or 2";
-		case "integer":
-			return `a whole number ${range(field, String)}`;
 		case "duration":
 			return `${range(field, formatDuration)}${field.step === 1_000 ? " in whole seconds" : ""}, written as 5s, 1m30s or 250ms; a bare number is seconds`;
 		case "size":
 			return `${range(field, formatSize)}, written as 65536, 64Ki, 4Mi or 1G`;
-		case "choice":
-			return either(field.choices);
 		case "choices":
 			return `${either(field.choices)}, or several with commas between`;
 		case "list":
 			return "a YAML list of texts or its JSON text";
+		default:
+			return expectedValue(field);
+	}
+}
+
+function expectedValue(field: Field): string {
+	switch (field.kind) {
+		case "boolean":
+			return "true or false";
+		case "qos":
+			return "0, 1 or 2";
+		case "integer":
+			return `a whole number, ${range(field, String)}`;
+		case "duration":
+			return `milliseconds, ${range(field, String)}${field.step === undefined ? "" : ` in steps of ${field.step}`}`;
+		case "size":
+			return `bytes, ${range(field, String)}`;
+		case "choice":
+			return either(field.choices);
+		case "choices":
+			return `an array of ${either(field.choices)}`;
+		case "list":
+			return "an array of strings";
 		default:
 			return "text";
 	}
@@ -114,34 +121,50 @@ function hasKind(field: Field, value: unknown): boolean {
 	}
 }
 
-function wrongKind(field: Field, written: unknown): string {
-	const shown = show(field, written);
+function fault(field: Field, value: unknown, { shown, expected }: Wording): string | undefined {
+	if (!hasKind(field, value)) return `${shown} ${wrongKind(field, value)}: expected ${expected}`;
+	switch (field.kind) {
+		case "text":
+		case "url":
+		case "pem":
+			return textFault(field, value as string);
+		case "integer":
+		case "duration":
+		case "size":
+			return isInRange(field, value as number) ? undefined : `${shown} is out of range: expected ${expected}`;
+		case "list":
+			return (value as string[]).every(isWellFormed) ? undefined : "is not well-formed Unicode";
+		default:
+			return undefined;
+	}
+}
+
+function wrongKind(field: Field, value: unknown): string {
 	switch (field.kind) {
 		case "choice":
-			if (field.choicesNotYet?.includes(String(written).trim())) {
-				return `this version does not support ${shown} yet: expected ${expected(field)}`;
-			}
-			return `${shown} is not allowed: expected ${expected(field)}`;
+			return field.choicesNotYet?.some((word) => word === value)
+				? "is not supported by this version yet"
+				: "is not allowed";
 		case "choices":
-			return `${shown} is not allowed: expected ${expected(field)}`;
+			return "is not allowed";
 		case "boolean":
-			return `${shown} is not a boolean: expected ${expected(field)}`;
+			return "is not a boolean";
 		case "qos":
-			return `${shown} is not a QoS: expected ${expected(field)}`;
+			return "is not a QoS";
 		case "integer":
-			return `${shown} is not an integer: expected ${expected(field)}`;
+			return "is not an integer";
 		case "duration":
-			return `${shown} is not a duration: expected ${expected(field)}`;
+			return "is not a duration";
 		case "size":
-			return `${shown} is not a size: expected ${expected(field)}`;
+			return "is not a size";
 		case "list":
-			return `${shown} is not a list: expected ${expected(field)}`;
+			return "is not a list";
 		default:
 			return "is not text";
 	}
 }
 
-function checkText(field: TextField, text: string): string | undefined {
+function textFault(field: TextField, text: string): string | undefined {
 	if (text === "" && !field.mayBeEmpty) return "is empty";
 	if (!isWellFormed(text)) return "is not well-formed Unicode";
 	if (field.withoutNul && text.includes("\0")) return "holds the character U+0000";
@@ -162,8 +185,8 @@ function isInRange(field: NumberField, value: number): boolean {
 }
 
 function range(field: NumberField, format: (value: number) => string): string {
-	if (field.maximum === Number.MAX_SAFE_INTEGER) return `of at least ${format(field.minimum)}`;
-	return `from ${format(field.minimum)} to ${format(field.maximum)}`;
+	if (field.maximum === Number.MAX_SAFE_INTEGER) return `at least ${format(field.minimum)}`;
+	return `${format(field.minimum)} to ${format(field.maximum)}`;
 }
 
 function either(words: readonly string[]): string {

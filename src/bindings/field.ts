@@ -86,9 +86,9 @@ type OptionName<Name, F> = F extends { option: infer Option extends string } ? O
 
 /** The typed options that a table of fields describes, by their option names; fields that are not supported yet left out. */
 export type FieldValues<All> = {
-	[Name in keyof All as All[Name] extends { notYet: true } ? never : OptionName<Name, All[Name]>]?: FieldValue<
-		All[Name]
-	>;
+	[Name in keyof All as All[Name] extends { notYet: true } ? never : OptionName<Name, All[Name]>]?:
+		| FieldValue<All[Name]>
+		| undefined;
 };
 
 /** The field's name among the typed options. */

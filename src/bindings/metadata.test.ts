@@ -68,7 +68,7 @@ describe("properties", () => {
 	test("are named with the place where they were written", () => {
 		const place = { source: "orders.yaml:1", sources: { Count: "orders.yaml:12" } };
 		expect(read({ Count: "many" }, place).problems).toEqual([
-			'component "orders" (orders.yaml:12): field "count": "many" is not an integer: expected a whole number from 1 to 9',
+			'component "orders" (orders.yaml:12): field "count": "many" is not an integer: expected a whole number, 1 to 9',
 		]);
 		expect(read({}, place).reader.describe("address", undefined)).toBe(
 			'component "orders" (orders.yaml:1): missing address',
@@ -79,9 +79,9 @@ describe("properties", () => {
 		expect(
 			read({ count: "0", wait: "1500ms", mode: "faster", words: "a,b", token: "12345", later: "yes" }).problems,
 		).toEqual([
-			'component "orders": field "count": "0" is out of range: expected a whole number from 1 to 9',
-			'component "orders": field "wait": "1500ms" is out of range: expected from 1s to 1m in whole seconds, written as 5s, 1m30s or 250ms; a bare number is seconds',
-			'component "orders": field "mode": this version does not support "faster" yet: expected slow or fast',
+			'component "orders": field "count": "0" is out of range: expected a whole number, 1 to 9',
+			'component "orders": field "wait": "1500ms" is out of range: expected 1s to 1m in whole seconds, written as 5s, 1m30s or 250ms; a bare number is seconds',
+			'component "orders": field "mode": "faster" is not supported by this version yet: expected slow or fast',
 			'component "orders": field "token": is 5 bytes long: expected at most 4',
 			'component "orders": field "words": "a,b" is not a list: expected a YAML list of texts or its JSON text',
 			'component "orders": field "later": this version does not support it yet',
@@ -149,7 +149,7 @@ test("the table of fields is rendered as Markdown", () => {
 		[
 			"| Field | Required | Default | Values | Meaning | Example |",
 			"| --- | --- | --- | --- | --- | --- |",
-			"| `count` | no | `2` | a whole number from 1 to 9 | How many. | `3` |",
+			"| `count` | no | `2` | a whole number, 1 to 9 | How many. | `3` |",
 			"| `mode` | no | `slow` | `slow`, `fast`, `faster` | This \\| that. Not in this version yet: `faster`. | `fast` |",
 			"| `token` | no |  | text | Secret word. Output only. Secret. | `x` |",
 			"| `later` | no |  | `true`, `false` | One day. Not in this version yet. | `true` |",

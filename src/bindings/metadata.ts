@@ -1,7 +1,7 @@
 import { parseBrokerUrl, splitBrokerUrls } from "../mqtt/broker-url.js";
 import type { ComponentMetadata, Properties } from "./binding.js";
 import { type Field, type Fields, type FieldValues, optionName } from "./field.js";
-import { expected, formatValue, parseValue } from "./field-value.js";
+import { expectedText, formatValue, parseValue } from "./field-value.js";
 import { nearestName } from "./nearest-name.js";
 import type { Problems } from "./problems.js";
 
@@ -143,7 +143,7 @@ function renderKind(field: Field): string {
 			return "list of texts";
 		case "integer":
 		case "qos":
-			return expected(field);
+			return expectedText(field);
 		default:
 			return field.kind;
 	}

@@ -25,8 +25,9 @@ function nextMessage(device: MqttClient): Promise<Buffer> {
 	return new Promise((resolve) => device.once("message", (_topic, payload) => resolve(payload)));
 }
 
-function closing(device: MqttClient): Promise<void> {
-	return new Promise((resolve) => device.once("close", resolve));
+/** Resolves when it is closed, by FIN or by reset. */
+function closing(peer: { once(event: "close", listener: () => void): unknown }): Promise<void> {
+	return new Promise((resolve) => peer.once("close", resolve));
 }
 
 function socket(port: number): Socket {
@@ -113,21 +114,21 @@ describe("who is let in", () => {
 	test("more connections than allowed are closed, and make room when they go", async () => {
 		const started = await broker({ maxConnections: 1 });
 		const first = await client(started.url);
-		await once(socket(started.port), "close");
+		await closing(socket(started.port));
 		await first.endAsync();
 		await client(started.url);
 	});
 
 	test("a connection that sends no CONNECT in time is closed", async () => {
 		const started = await broker({ connectTimeoutMs: 50 });
-		await once(socket(started.port), "close");
+		await closing(socket(started.port));
 	});
 
 	test("a first packet beyond 64 KiB is refused before it is read", async () => {
 		const started = await broker();
 		const intruder = socket(started.port);
 		intruder.write(Buffer.from([0x10, 0x81, 0x80, 0x04]));
-		await once(intruder, "close");
+		await closing(intruder);
 	});
 
 	test("a later packet may have 5 MiB, and no more", async () => {
@@ -149,7 +150,7 @@ describe("who is let in", () => {
 			intruder.write(
 				generate({ cmd: "connect", clientId: "raw", clean: true, will: { topic, payload: Buffer.alloc(0) } }),
 			);
-			await once(intruder, "close");
+			await closing(intruder);
 		}
 	});
 
@@ -161,7 +162,7 @@ describe("who is let in", () => {
 		await once(intruder, "data");
 		const topic = "$SYS/other/new/clients";
 		intruder.write(generate({ cmd: "publish", topic, payload: "bystander", qos: 0, dup: false, retain: false }));
-		await once(intruder, "close");
+		await closing(intruder);
 		await bystander.publishAsync("a", "alive", { qos: 1 });
 	});
 });
@@ -178,7 +179,7 @@ describe("ports", () => {
 	test("closing ends connections of every age, and twice is once", async () => {
 		const started = await startBroker({ websocketPort: 0 });
 		const sockets = [socket(started.port), socket(Number(new URL(started.websocketUrl!).port))];
-		const ends: Promise<unknown>[] = sockets.map((each) => once(each, "close"));
+		const ends: Promise<unknown>[] = sockets.map((each) => closing(each));
 		await Promise.all(sockets.map((each) => once(each, "connect")));
 		const device = await client(started.url);
 		ends.push(closing(device));
@@ -217,7 +218,7 @@ describe("WebSocket", () => {
 		const page = new WebSocket(started.websocketUrl!, ["mqtt"], { origin: "http://localhost:3000" });
 		await once(page, "open");
 		page.send("hello");
-		await once(page, "close");
+		await closing(page);
 	});
 
 	test("plain HTTP is told what is spoken here", async () => {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { COMMAND_TOPIC } from "./demo-device.js";
+import { COMMAND_TOPIC, type Reading } from "./demo-device.js";
 
 export interface DemoAppOptions {
 	/** 0: any free one. */
@@ -37,10 +37,11 @@ export class DemoApp {
 			if (request.method !== "POST") return;
 			this.#messages++;
 			options.onMessage(request.url ?? "/", payload);
-			const { reading, celsius } = JSON.parse(payload);
-			if (celsius < COLDEST) heating = true;
-			if (celsius > WARMEST) heating = false;
-			await sendCommand(JSON.stringify({ reading, heating }), request.url ?? "/", options);
+			const reading = readReading(payload);
+			if (reading === undefined) return;
+			if (reading.celsius < COLDEST) heating = true;
+			if (reading.celsius > WARMEST) heating = false;
+			await sendCommand(JSON.stringify({ reading: reading.reading, heating }), request.url ?? "/", options);
 		});
 	}
 
@@ -61,7 +62,7 @@ export class DemoApp {
 		return this.#messages;
 	}
 
-	async stop(): Promise<void> {
+	async [Symbol.asyncDispose](): Promise<void> {
 		this.#server.close();
 		this.#server.closeAllConnections();
 		await once(this.#server, "close");
@@ -72,6 +73,18 @@ async function readBody(request: IncomingMessage): Promise<string> {
 	const chunks: Buffer[] = [];
 	for await (const chunk of request) chunks.push(chunk);
 	return Buffer.concat(chunks).toString();
+}
+
+/** Undefined for what somebody else published. */
+function readReading(payload: string): Reading | undefined {
+	try {
+		const reading: Partial<Reading> | null = JSON.parse(payload);
+		return typeof reading?.celsius === "number" && typeof reading.reading === "number"
+			? (reading as Reading)
+			: undefined;
+	} catch {
+		return undefined;
+	}
 }
 
 async function sendCommand(command: string, route: string, options: DemoAppOptions): Promise<void> {

@@ -16,7 +16,7 @@ export interface Reading {
 export interface DemoDeviceOptions {
 	readonly host: string;
 	readonly port: number;
-	readonly everyMs: number;
+	readonly intervalMs: number;
 	/** A reading is about to leave; its exact JSON text. */
 	readonly onReading: (payload: string) => void;
 	/** A command came; `roundTripMs` when it answers a reading of ours. */
@@ -64,7 +64,7 @@ export class DemoDevice {
 	}
 
 	/** Says goodbye to the broker; nothing is published any more. */
-	async stop(): Promise<void> {
+	async [Symbol.asyncDispose](): Promise<void> {
 		if (this.#socket.destroyed) return;
 		this.#stopPublishing();
 		this.#socket.removeAllListeners("close");
@@ -88,7 +88,7 @@ export class DemoDevice {
 
 	#startPublishing(): void {
 		this.#publish();
-		this.#timer = setInterval(() => this.#publish(), this.#options.everyMs);
+		this.#timer = setInterval(() => this.#publish(), this.#options.intervalMs);
 	}
 
 	#stopPublishing(): void {

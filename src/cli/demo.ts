@@ -1,13 +1,15 @@
+import assert from "node:assert/strict";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Broker, startBroker } from "../broker/broker.js";
+import { createLogger } from "../diagnostics/logger.js";
 import { DemoApp } from "./demo-app.js";
 import { COMMAND_TOPIC, DemoDevice, READING_TOPIC } from "./demo-device.js";
 import { DemoOutput, type DemoStream } from "./demo-output.js";
 import { FlagValues } from "./flag-values.js";
 import { type Flag, readFlags } from "./flags.js";
 import { readRunRequest } from "./run-options.js";
-import { openSidecar, type OpenSidecar } from "./sidecar.js";
+import { type OpenSidecar, openSidecar } from "./sidecar.js";
 import { StopRequest } from "./stop-request.js";
 import { readVersion } from "./version.js";
 
@@ -31,6 +33,7 @@ const DEMO_FLAGS: readonly Flag[] = [
 
 const COMPONENTS = fileURLToPath(new URL("../../demo/components", import.meta.url));
 const COMPONENT_FILE = fileURLToPath(new URL("../../demo/components/boiler.yaml", import.meta.url));
+const EXAMPLE_COMMAND = `{"operation":"create","metadata":{"topic":"${COMMAND_TOPIC}"},"data":{"heating":false}}`;
 /** Where people expect things; any free port where one of these is taken. */
 const USUAL_PORTS = { broker: 1883, app: 3000, sidecar: 3500 } as const;
 /** Without a round trip for so long something is wrong. */
@@ -43,11 +46,7 @@ interface DemoSettings {
 }
 
 /** Runs the demo until it is stopped or has what it was asked for. Resolves with the exit code; rejects with ConfigurationErrors. */
-export async function demo(
-	argv: readonly string[],
-	env: Readonly<Record<string, string | undefined>>,
-	stream: DemoStream,
-): Promise<number> {
+export async function demo(argv: readonly string[], env: Environment, stream: DemoStream): Promise<number> {
 	const settings = readSettings(argv);
 	if (settings === "help") {
 		stream.write(DEMO_HELP);
@@ -74,7 +73,6 @@ class Demo {
 	readonly #settings: DemoSettings;
 	readonly #output: DemoOutput;
 	readonly #stop: StopRequest;
-	readonly #closers: (() => Promise<unknown>)[] = [];
 	#roundTrips = 0;
 	#failure: string | undefined;
 
@@ -84,28 +82,127 @@ class Demo {
 		this.#stop = stop;
 	}
 
-	async run(env: Readonly<Record<string, string | undefined>>): Promise<number> {
-		try {
-			const broker = await this.#keep(onUsualPort(USUAL_PORTS.broker, (port) => startBroker({ port })), (it) => it.close());
-			let sidecar: OpenSidecar | undefined;
-			const app = await this.#keep(
-				onUsualPort(USUAL_PORTS.app, (port) => this.#startApp(port, () => sidecar?.url ?? "")),
-				(it) => it.stop(),
-			);
-			sidecar = await this.#keep(
-				onUsualPort(USUAL_PORTS.sidecar, (port) => openSidecarFor(app, broker, port, env)),
-				(it) => it.stop(),
-			);
-			this.#introduce(broker, sidecar, app);
-			sidecar.start();
-			const device = await this.#keep(this.#startDevice(broker), (it) => it.stop());
-			const watchdog = setInterval(() => this.#complain(sidecar), SILENCE_MS);
-			this.#onRoundTrip = () => watchdog.refresh();
-			await this.#stop.reason;
-			clearInterval(watchdog);
-			return await this.#end(app, device);
-		} finally {
-			await this.#closeAll();
-		}
+	async run(env: Environment): Promise<number> {
+		const { readings, messages, stoppedAt } = await this.#play(env);
+		const elapsedMs = Math.round(performance.now() - stoppedAt);
+		this.#output.line();
+		if (this.#failure !== undefined) this.#output.problem(this.#failure);
+		this.#output.line(
+			`${count(readings, "reading")} published, ${messages} at the app, ${count(this.#roundTrips, "command")} back at the device; stopped in ${elapsedMs} ms`,
+			"bold",
+		);
+		return this.#failure === undefined ? 0 : 1;
 	}
+
+	/** Starts everything, waits for the end, stops everything, the last first. */
+	async #play(env: Environment) {
+		let sidecarUrl = "";
+		await using broker = await onUsualPort(USUAL_PORTS.broker, (port) => startBroker({ port }));
+		await using app = await onUsualPort(USUAL_PORTS.app, (port) => this.#startApp(port, () => sidecarUrl));
+		await using sidecar = await onUsualPort(USUAL_PORTS.sidecar, (port) => openDemoSidecar(port, app, broker, env));
+		sidecarUrl = sidecar.url;
+		this.#introduce(broker, sidecar, app);
+		sidecar.runtime.start();
+		const silence = setInterval(() => this.#onSilence(sidecar), SILENCE_MS);
+		await using device = await this.#startDevice(broker, () => silence.refresh());
+		await this.#stop.reason;
+		clearInterval(silence);
+		return { readings: device.readings, messages: app.messages, stoppedAt: performance.now() };
+	}
+
+	#startApp(port: number, sidecarUrl: () => string): Promise<DemoApp> {
+		return DemoApp.start({
+			port,
+			sidecarUrl,
+			onMessage: (route, payload) => this.#output.hop("broker → sidecar → app", `POST ${route}`, payload),
+			onCommand: (payload) => this.#output.hop("app → sidecar → broker", COMMAND_TOPIC, payload),
+			onProblem: (problem) => this.#output.problem(problem),
+		});
+	}
+
+	#startDevice(broker: Broker, onRoundTrip: () => void): Promise<DemoDevice> {
+		return DemoDevice.start({
+			host: "127.0.0.1",
+			port: broker.port,
+			intervalMs: this.#settings.intervalMs,
+			onReading: (payload) => this.#output.hop("device → broker", READING_TOPIC, payload),
+			onCommand: (payload, roundTripMs) => {
+				const remark = roundTripMs === undefined ? "" : `round trip ${roundTripMs.toFixed(1)} ms`;
+				this.#output.hop("broker → device", COMMAND_TOPIC, payload, remark);
+				if (roundTripMs === undefined) return;
+				onRoundTrip();
+				if (++this.#roundTrips === this.#settings.messages) this.#stop.ask("all messages are through");
+			},
+			onLost: (reason) => this.#fail(reason),
+		});
+	}
+
+	#introduce(broker: Broker, sidecar: OpenSidecar, app: DemoApp): void {
+		const output = this.#output;
+		const file = shortest(COMPONENT_FILE);
+		output.line(`mqtt3-binding ${readVersion()} demo: everything in this process`, "bold");
+		output.line();
+		output.row("device", "", `publishes ${READING_TOPIC}, obeys ${COMMAND_TOPIC}`);
+		output.row("broker", broker.url, "MQTT 3.1.1, in memory");
+		output.row("sidecar", sidecar.url, `Dapr's bindings API, reads ${file}`);
+		output.row("app", app.url, "a thermostat: takes readings, answers with commands");
+		output.line();
+		output.line("Send a command yourself:");
+		output.line(`  curl ${sidecar.url}/v1.0/bindings/boiler -d '${EXAMPLE_COMMAND}'`, "cyan");
+		output.line(`Change ${file} and start again. Ctrl-C stops.`);
+		output.line();
+	}
+
+	#onSilence(sidecar: OpenSidecar): void {
+		const reasons = sidecar.runtime.health().reasons.map((reason) => reason.message);
+		const why = reasons.length > 0 ? reasons.join("; ") : `does ${shortest(COMPONENT_FILE)} read ${READING_TOPIC}?`;
+		const problem = `no round trip for ${SILENCE_MS / 1_000} seconds: ${why}`;
+		if (this.#settings.messages === undefined) this.#output.problem(problem);
+		else this.#fail(problem);
+	}
+
+	#fail(reason: string): void {
+		this.#failure ??= reason;
+		this.#stop.ask(reason);
+	}
+}
+
+/** The sidecar, made as `run` makes it from its command line. */
+async function openDemoSidecar(port: number, app: DemoApp, broker: Broker, env: Environment): Promise<OpenSidecar> {
+	const argv = ["--app-id", "demo", "--app-port", `${app.port}`, "--resources-path", COMPONENTS];
+	const request = readRunRequest([...argv, "--dapr-http-port", `${port}`, "--log-level", "warn"]);
+	assert(request.kind === "run");
+	const tokens = { DAPR_API_TOKEN: undefined, DAPR_API_TOKEN_FILE: undefined, APP_API_TOKEN: undefined };
+	return await openSidecar({
+		options: request.options,
+		env: { ...env, ...tokens, DEMO_BROKER_URL: broker.url },
+		cwd: process.cwd(),
+		logger: createLogger({ level: "warn" }),
+		onShutdown: () => {},
+	});
+}
+
+/** Tries the port that people expect, and takes any free one if it is taken. */
+async function onUsualPort<T>(port: number, start: (port: number) => Promise<T>): Promise<T> {
+	try {
+		return await start(port);
+	} catch (error) {
+		if (!isPortTaken(error)) throw error;
+		return await start(0);
+	}
+}
+
+function isPortTaken(error: unknown): boolean {
+	if (!(error instanceof Error)) return false;
+	return ("code" in error && error.code === "EADDRINUSE") || isPortTaken(error.cause);
+}
+
+/** A path as it is shorter to write: from here, or in full. */
+function shortest(path: string): string {
+	const fromHere = relative(process.cwd(), path);
+	return fromHere.length < path.length ? fromHere : path;
+}
+
+function count(number: number, noun: string): string {
+	return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

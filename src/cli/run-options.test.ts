@@ -3,7 +3,7 @@ import { RUN_FLAGS, runHelp } from "./run-flags.js";
 import { type RunOptions, readRunRequest } from "./run-options.js";
 
 function options(...argv: string[]): RunOptions {
-	const request = readRunRequest(["--app-id", "shop", ...argv]);
+	const request = readRunRequest(["--app-id", "shop", "--resources-path", "res", ...argv]);
 	if (request.kind !== "run") throw new Error(`unexpected ${request.kind}`);
 	return request.options;
 }
@@ -27,7 +27,7 @@ describe("readRunRequest", () => {
 			appChannelAddress: "127.0.0.1",
 			appMaxConcurrency: undefined,
 			appProbeTimeoutMs: 3_000,
-			resourcesPaths: [],
+			resourcesPaths: ["res"],
 			httpPort: 3_500,
 			listenAddresses: [],
 			allowUnauthenticated: false,
@@ -54,8 +54,7 @@ describe("readRunRequest", () => {
 		[["--app-max-concurrency", "8"], { appMaxConcurrency: 8 }],
 		[["--app-max-concurrency=-1"], { appMaxConcurrency: undefined }],
 		[["--app-binding-options-timeout", "500ms"], { appProbeTimeoutMs: 500 }],
-		[["--components-path", "c"], { resourcesPaths: ["c"] }],
-		[["--resources-path", "a", "--resources-path", "b", "--components-path", "c"], { resourcesPaths: ["a", "b"] }],
+		[["--resources-path", "b", "--components-path", "c"], { resourcesPaths: ["res", "b"] }],
 		[["--dapr-listen-addresses", "[::1],127.0.0.1"], { listenAddresses: ["[::1]", "127.0.0.1"] }],
 		[["--max-body-size", "16Mi"], { maxBodySize: 16 * 2 ** 20 }],
 		[["--max-body-size", "-1"], { maxBodySize: 4 * 2 ** 20 }],
@@ -78,34 +77,65 @@ describe("readRunRequest", () => {
 	});
 
 	it.each([
-		[[], "--app-id is missing: --app-id ID"],
-		[["--app-id", "a.b"], '--app-id "a.b": expected a name without a dot'],
-		[["--app-id", "a", "--app-port", "80000"], '--app-port "80000": expected a whole number from 0 to 65535'],
-		[["--app-id", "a", "--app-port", "3e3"], '--app-port "3e3": expected a whole number from 0 to 65535'],
-		[["--app-id", "a", "--app-port", "3500"], "--app-port 3500 is also --dapr-http-port: they must differ"],
+		[["--app-id", "a.b", "--resources-path", "r"], '--app-id "a.b": expected a name without a dot'],
 		[
-			["--app-id", "a", "--app-protocol", "grpc"],
+			["--app-id", "a", "--resources-path", "r", "--app-port", "80000"],
+			'--app-port "80000": expected a whole number from 0 to 65535',
+		],
+		[
+			["--app-id", "a", "--resources-path", "r", "--app-port", "3e3"],
+			'--app-port "3e3": expected a whole number from 0 to 65535',
+		],
+		[
+			["--app-id", "a", "--resources-path", "r", "--app-port", "3500"],
+			"--app-port 3500 is also --dapr-http-port: they must differ",
+		],
+		[
+			["--app-id", "a", "--resources-path", "r", "--app-protocol", "grpc"],
 			'--app-protocol "grpc": expected http or https: this version speaks HTTP/1.1 to the app',
 		],
-		[["--app-id", "a", "--app-protocol", "ftp"], '--app-protocol "ftp": expected http or https'],
-		[["--app-id", "a", "--log-level", "loud"], '--log-level "loud": expected debug, info, warn, error, fatal'],
-		[["--app-id", "a", "--log-as-json=yes"], '--log-as-json "yes": expected true or false'],
 		[
-			["--app-id", "a", "--max-body-size", "4MB"],
+			["--app-id", "a", "--resources-path", "r", "--app-protocol", "ftp"],
+			'--app-protocol "ftp": expected http or https',
+		],
+		[
+			["--app-id", "a", "--resources-path", "r", "--log-level", "loud"],
+			'--log-level "loud": expected debug, info, warn, error, fatal',
+		],
+		[["--app-id", "a", "--resources-path", "r", "--log-as-json=yes"], '--log-as-json "yes": expected true or false'],
+		[
+			["--app-id", "a", "--resources-path", "r", "--max-body-size", "4MB"],
 			'--max-body-size "4MB": expected a size as 4Mi, 512Ki or 1G, at most 1Gi',
 		],
 		[
-			["--app-id", "a", "--dapr-block-shutdown-duration", "soon"],
+			["--app-id", "a", "--resources-path", "r", "--dapr-block-shutdown-duration", "soon"],
 			'--dapr-block-shutdown-duration "soon": expected a duration as 5s, 1m30s or 250ms',
 		],
-		[["--app-id", "a", "--enable-mtls=true"], "--enable-mtls: there is no mTLS between sidecars here; leave it out"],
-		[["--app-id", "a", "--"], "no command after --"],
+		[
+			["--app-id", "a", "--resources-path", "r", "--enable-mtls=true"],
+			"--enable-mtls: there is no mTLS between sidecars here; leave it out",
+		],
+		[["--app-id", "a", "--resources-path", "r", "--"], "no command after --"],
 	])("%j is refused with the reason", (argv, problem) => {
 		expect(problems(...argv)).toEqual([problem]);
 	});
 
+	it("--components-path is another name of --resources-path", () => {
+		const request = readRunRequest(["--app-id", "shop", "--components-path", "c"]);
+		expect(request).toMatchObject({ options: { resourcesPaths: ["c"] } });
+	});
+
+	it("a missing --app-id and --resources-path are named", () => {
+		expect(problems()).toEqual([
+			"--app-id is missing: --app-id ID",
+			"--resources-path is missing: --resources-path DIR",
+		]);
+	});
+
 	it("all problems are told at once", () => {
-		expect(problems("--app-prot", "1", "--app-port", "x", "--log-level", "y")).toHaveLength(4);
+		expect(problems("--resources-path", "res", "--app-prot", "1", "--app-port", "x", "--log-level", "y")).toHaveLength(
+			4,
+		);
 	});
 
 	it("daprd's other flags are accepted; those of a coming version are named", () => {

@@ -125,7 +125,11 @@ function readAppProtocol(flags: FlagValues): "http" | "https" {
 
 function readResourcesPaths(flags: FlagValues): readonly string[] {
 	const paths = flags.all("resources-path");
-	return paths.length > 0 ? paths : flags.all("components-path");
+	const usable = (paths.length > 0 ? paths : flags.all("components-path")).filter((path) => path !== "");
+	if (usable.length === 0) {
+		flags.problems.push(flagError("resources-path", "--resources-path is missing: --resources-path DIR"));
+	}
+	return usable;
 }
 
 /** As in daprd: the quantity wins over the megabytes, and a negative one means the default. */

@@ -1,5 +1,8 @@
 import type { MqttConnectionError } from "../errors.js";
 import type { BrokerUrl } from "./broker-url.js";
+import { DialAttempt } from "./dial-attempt.js";
+import { openSocket } from "./open-socket.js";
+import { SocketConnection } from "./socket-connection.js";
 
 /** TLS material and checks, as Node's `tls.connect` takes them. */
 export interface TlsSettings {
@@ -18,10 +21,12 @@ export interface TlsSettings {
 
 /** What a connection tells its owner. All are called from the event loop, never from inside a call of the owner's. */
 export interface ConnectionListener {
-	/** Bytes from the broker, in order. */
+	/** Bytes from the broker, in order. After pause() a chunk that was read before may still come. */
 	data(chunk: Buffer): void;
 	/** After write() returned false: the socket takes more. */
 	drain(): void;
+	/** The socket, having been full, took bytes of ours, maybe not yet all: the peer lives. */
+	progress?(): void;
 	/** The connection is gone, once, whoever ended it; nothing is called after it. */
 	closed(cause: MqttConnectionError): void;
 }
@@ -57,3 +62,19 @@ export type Dial = (
 	listener: ConnectionListener,
 	signal: AbortSignal,
 ) => Promise<Connection>;
+
+/** Dials a broker over TCP, TLS or WebSocket, whichever its URL asks for. Calls nothing of the listener before it has resolved. */
+export const dial: Dial = async (url, options, listener, signal) => {
+	const attempt = new DialAttempt(url, options.timeoutMs, signal);
+	try {
+		if (url.transport === "tcp" || url.transport === "tls") {
+			return new SocketConnection(url, await openSocket(url, options.tls, attempt), listener);
+		}
+		// Loaded before the socket opens, so that nothing the socket says is missed meanwhile.
+		const { openWebSocket, WebSocketConnection } = await import("./web-socket-connection.js");
+		const socket = await openSocket(url, options.tls, attempt);
+		return new WebSocketConnection(url, socket, await openWebSocket(url, socket, attempt), listener);
+	} finally {
+		attempt.finish();
+	}
+};

@@ -80,6 +80,13 @@ export class Delivery {
 		this.#owner.passOver(this);
 	}
 
+	/** Gives the payload memory of its own, for one that stays: a small view would keep its whole chunk alive. */
+	detach(): void {
+		const { buffer, byteOffset, byteLength } = this.packet.payload;
+		if (buffer.byteLength <= 2 * byteLength) return;
+		this.packet = { ...this.packet, payload: Buffer.from(buffer.slice(byteOffset, byteOffset + byteLength)) };
+	}
+
 	/** Forget it here without acknowledging it: the broker keeps it, or it has no acknowledgement. */
 	release(): void {
 		this.#owner.release(this);

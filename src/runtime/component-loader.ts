@@ -39,7 +39,7 @@ export async function readComponentFolders(
 		for (const name of await listFolder(folder, problems)) {
 			const file = join(folder, name);
 			if (!/\.ya?ml$/i.test(name)) {
-				if (looksLikeSlip(name)) onWarning(`${file}: skipped: its name does not end in .yaml or .yml`);
+				if (looksLikeSlip(name)) onWarning(`${file}: skipped, its name does not end in .yaml or .yml`);
 				continue;
 			}
 			const text = await readComponentFile(file, problems);
@@ -66,7 +66,9 @@ async function listFolder(folder: string, problems: ConfigurationError[]): Promi
 	try {
 		return (await readdir(folder)).sort();
 	} catch (cause) {
-		problems.push(new ConfigurationError(`component folder ${JSON.stringify(folder)} cannot be read: ${messageOf(cause)}`));
+		problems.push(
+			new ConfigurationError(`component folder ${JSON.stringify(folder)} cannot be read: ${messageOf(cause)}`),
+		);
 		return [];
 	}
 }
@@ -78,7 +80,9 @@ async function readComponentFile(file: string, problems: ConfigurationError[]): 
 		if (!status.isFile()) return undefined;
 		const bytes = status.size > MAX_FILE_BYTES ? undefined : await readFile(file);
 		if (bytes === undefined || bytes.length > MAX_FILE_BYTES) {
-			problems.push(new ConfigurationError(`${file}:1: larger than the ${MAX_FILE_BYTES} bytes that a component file may have`));
+			problems.push(
+				new ConfigurationError(`${file}:1: larger than the ${MAX_FILE_BYTES} bytes that a component file may have`),
+			);
 			return undefined;
 		}
 		if (isUtf8(bytes)) return new TextDecoder().decode(bytes);

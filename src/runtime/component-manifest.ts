@@ -7,8 +7,8 @@ import { scalarText, toPropertyText } from "./property-text.js";
 export interface MetadataItem {
 	readonly name: string;
 	readonly value: string | undefined;
-	readonly secretKeyRef: { readonly name: string; readonly key: string | undefined } | undefined;
-	readonly envRef: string | undefined;
+	readonly secretKeyRef?: { readonly name: string; readonly key?: string | undefined } | undefined;
+	readonly envRef?: string | undefined;
 	/** `file:line` of its name. */
 	readonly source: string;
 }
@@ -69,7 +69,10 @@ export function readManifest(document: ComponentDocument): ComponentManifest | r
 		return shape.error.issues.map(({ path, message }) => problem(path, `${formatPath(path)} ${message}`));
 	}
 	const { metadata, spec, auth } = shape.data;
-	const items = spec.metadata.map((item, index) => ({ ...item, source: document.source(["spec", "metadata", index, "name"]) }));
+	const items = spec.metadata.map((item, index) => ({
+		...item,
+		source: document.source(["spec", "metadata", index, "name"]),
+	}));
 	const problems = items.flatMap(({ name: property }, index) => {
 		const earlier = items.findIndex((item) => item.name.toLowerCase() === property.toLowerCase());
 		if (earlier === index) return [];
@@ -115,19 +118,23 @@ const componentShape = map({
 			}),
 		ignoreErrors: z
 			.preprocess(
-				(value) => (typeof value === "string" && /^(?:true|false)$/i.test(value) ? value.toLowerCase() === "true" : value),
+				(value) =>
+					typeof value === "string" && /^(?:true|false)$/i.test(value) ? value.toLowerCase() === "true" : value,
 				z.boolean({ error: ({ input }) => `is ${scalarText(input) ?? kindOf(input)}, expected true or false` }),
 			)
 			.default(false),
 		metadata: list(
 			map({
 				name: filledText,
-				value: z.unknown().transform((value, context) => {
-					const reading = toPropertyText(value);
-					if ("text" in reading) return reading.text;
-					context.addIssue({ code: "custom", message: reading.reason });
-					return z.NEVER;
-				}),
+				value: z
+					.unknown()
+					.transform((value, context) => {
+						const reading = toPropertyText(value);
+						if ("text" in reading) return reading.text;
+						context.addIssue({ code: "custom", message: reading.reason });
+						return z.NEVER;
+					})
+					.optional(),
 				secretKeyRef: map({ name: filledText, key: text.optional() }).optional(),
 				envRef: text.optional(),
 			}),
@@ -142,17 +149,20 @@ function map<Shape extends z.ZodRawShape>(shape: Shape) {
 	const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
 	const error = ({ input }: { readonly input?: unknown }) =>
 		input === undefined ? "is missing" : `is ${kindOf(input)}, expected a map`;
-	return z.preprocess((value, context) => {
-		if (!(value instanceof Map)) return value ?? undefined;
-		const fields: Record<string, unknown> = Object.create(null);
-		for (const [key, field] of value) {
-			const name = typeof key === "string" ? names.get(key.toLowerCase()) : undefined;
-			if (name === undefined) continue;
-			if (name in fields) context.addIssue({ code: "custom", path: [name], message: "is there twice" });
-			fields[name] = field ?? undefined;
-		}
-		return fields;
-	}, z.object(shape, { error }));
+	return z.preprocess(
+		(value, context) => {
+			if (!(value instanceof Map)) return value ?? undefined;
+			const fields: Record<string, unknown> = Object.create(null);
+			for (const [key, field] of value) {
+				const name = typeof key === "string" ? names.get(key.toLowerCase()) : undefined;
+				if (name === undefined) continue;
+				if (name in fields) context.addIssue({ code: "custom", path: [name], message: "is there twice" });
+				fields[name] = field ?? undefined;
+			}
+			return fields;
+		},
+		z.object(shape, { error }),
+	);
 }
 
 function list<Item extends z.ZodType>(item: Item) {
@@ -181,5 +191,8 @@ function isPathSegment(name: string): boolean {
 }
 
 function formatPath(path: readonly PropertyKey[]): string {
-	return path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("").replace(/^\./, "");
+	return path
+		.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
+		.join("")
+		.replace(/^\./, "");
 }

@@ -14,7 +14,10 @@ export interface ResolveOptions extends ReferenceTargets {
  * Resolves the secrets, environment references and placeholders of one component, once for both directions.
  * Rejects with an AggregateError that lists every field at fault.
  */
-export async function resolveComponent(manifest: ComponentManifest, options: ResolveOptions): Promise<ResolvedComponent> {
+export async function resolveComponent(
+	manifest: ComponentManifest,
+	options: ResolveOptions,
+): Promise<ResolvedComponent> {
 	const resolver = new SecretResolver(manifest, options);
 	// Names come from outside: without a prototype, `__proto__` is a name like any other.
 	const properties: Record<string, string> = Object.create(null);
@@ -34,7 +37,10 @@ export async function resolveComponent(manifest: ComponentManifest, options: Res
 		}
 	}
 	if (problems.length > 0) {
-		throw new AggregateError(problems, `${describeComponent(manifest.name, manifest.source)}: ${problems.length} unresolved`);
+		throw new AggregateError(
+			problems,
+			`${describeComponent(manifest.name, manifest.source)}: ${problems.length} unresolved`,
+		);
 	}
 	const { name, type, version, source, ignoreErrors } = manifest;
 	return { name, type, version, properties, sources, templated, source, ignoreErrors };

@@ -1,50 +1,110 @@
 import { ConfigurationError } from "../errors.js";
 import type { SecretStore } from "../secretstores/secret-store.js";
-import { readComponentFolders } from "./component-loader.js";
+import { type ComponentFolders, readComponentFolders } from "./component-loader.js";
 import { type ComponentManifest, describeComponent } from "./component-manifest.js";
-import { resolveComponent, type ResolveOptions } from "./component-resolver.js";
-import { selectComponents } from "./component-selection.js";
-import type { ComponentRegistry } from "./registry.js";
+import { type ResolveOptions, resolveComponent } from "./component-resolver.js";
+import { type Selection, type SelectionOptions, selectComponents } from "./component-selection.js";
+import { Findings } from "./findings.js";
 import type { ResolvedComponent } from "./runtime.js";
 
 /** Where components come from and whom they are for. */
-export interface LoadOptions {
+export interface LoadOptions extends SelectionOptions {
 	/** Component folders, in order. */
 	readonly paths: readonly string[];
-	readonly appId: string;
-	/** Absent: components of every namespace. */
-	readonly namespace?: string | undefined;
+	/** For `envRef`, and `{podName}` (POD_NAME). */
 	readonly env: Readonly<Record<string, string | undefined>>;
-	readonly registry: ComponentRegistry;
-	readonly onWarning: (message: string) => void;
 }
 
 /**
- * Reads the component folders and resolves the bindings that are meant for this app: secret stores first, then bindings in the order
- * of folders, file names and documents. Secret stores are not among the result.
+ * Reads the component folders and resolves the bindings that are meant for this app, in the order of folders, file names and documents.
+ * Secret stores are opened first; they are not among the result.
  *
- * Rejects with an AggregateError that lists everything that is wrong in all files (ConfigurationError, SecretError), each with
- * `file:line`; also when there is no binding at all. What a component with `ignoreErrors` has wrong is only warned about.
+ * Rejects with an AggregateError of ConfigurationErrors and SecretErrors that lists everything that is wrong in all files, each with
+ * `file:line`; also when there is nothing to use. What a component with `ignoreErrors` has wrong is only warned about.
  */
 export async function loadComponents(options: LoadOptions): Promise<readonly ResolvedComponent[]> {
+	const findings = new Findings(options.onWarning);
 	const folders = await readComponentFolders(options.paths, options.onWarning);
-	const selection = selectComponents(folders.documents, options);
-	const problems: unknown[] = [...folders.problems, ...selection.problems];
+	findings.add(folders.problems);
+	const selection = selectComponents(folders.documents, options, findings);
+	const components = await resolveAll(selection, options, findings);
+	if (components.length === 0 && findings.problems.length === 0) {
+		findings.add([nothingUsable(folders, selection, options)]);
+	}
+	const { length } = findings.problems;
+	if (length === 0) return components;
+	throw new AggregateError(findings.problems, `${length} ${length === 1 ? "problem" : "problems"} in the components`);
+}
 
+async function resolveAll(
+	selection: Selection,
+	options: LoadOptions,
+	findings: Findings,
+): Promise<ResolvedComponent[]> {
 	const stores = new Map<string, SecretStore>();
-	const unusableStores = new Map(selection.unusable);
-	const resolveOptions: ResolveOptions = {
-		stores,
-		unusableStores,
-		env: options.env,
-		placeholders: { appId: options.appId, namespace: options.namespace, podName: options.env.POD_NAME },
-		onWarning: options.onWarning,
-	};
-	const attempt = async (manifest: ComponentManifest, action: () => Promise<void>): Promise<void> => {
-		try {
-			await action();
-		} catch (error) {
-			if (manifest.ignoreErrors) warn
+	const unusableStores = new Map(selection.unusableStores);
+	const { appId, namespace, env, registry, onWarning } = options;
+	const placeholders = { appId, namespace, podName: env.POD_NAME };
+	const resolveOptions: ResolveOptions = { stores, unusableStores, env, placeholders, onWarning };
+
+	const bindings: ComponentManifest[] = [];
+	for (const manifest of selection.manifests) {
+		const store = registry.createSecretStore(manifest.type);
+		if (store === undefined) {
+			bindings.push(manifest);
+			continue;
 		}
-	};
+		try {
+			await openStore(store, manifest, resolveOptions);
+			stores.set(manifest.name, store);
+		} catch (error) {
+			findings.add([error], manifest.ignoreErrors);
+			unusableStores.set(manifest.name, `could not be opened (${manifest.source})`);
+		}
+	}
+
+	const components: ResolvedComponent[] = [];
+	for (const manifest of bindings) {
+		try {
+			components.push(await resolveComponent(manifest, resolveOptions));
+		} catch (error) {
+			findings.add([error], manifest.ignoreErrors);
+		}
+	}
+	return components;
+}
+
+async function openStore(store: SecretStore, manifest: ComponentManifest, options: ResolveOptions): Promise<void> {
+	const { name: component, metadata } = manifest;
+	const references = metadata.filter((item) => item.secretKeyRef !== undefined);
+	if (references.length > 0) {
+		throw new AggregateError(
+			references.map(({ name: property, source }) => {
+				const where = `${describeComponent(component, source)}: field ${JSON.stringify(property)}`;
+				return new ConfigurationError(`${where}: a secret store cannot use secretKeyRef, only value and envRef`, {
+					component,
+					property,
+				});
+			}),
+		);
+	}
+	const warnings = await store.init(await resolveComponent(manifest, options));
+	for (const warning of warnings) options.onWarning(warning);
+}
+
+function nothingUsable(folders: ComponentFolders, { tally }: Selection, options: LoadOptions): ConfigurationError {
+	if (options.paths.length === 0) return new ConfigurationError("no component folder is given");
+	const paths = options.paths.map((path) => JSON.stringify(path)).join(", ");
+	const sorts = [...tally].map(([sort, count]) => `${count} ${sort}`).join(", ");
+	const documents =
+		folders.documents.length === 0 ? "" : ` with ${count(folders.documents.length, "document")} (${sorts})`;
+	const types = options.registry.types.filter((type) => type.startsWith("bindings.")).join(" or ");
+	const expected = `expected kind Component of type ${types}`;
+	return new ConfigurationError(
+		`no usable component in ${paths}: found ${count(folders.files, "YAML file")}${documents}, ${expected}`,
+	);
+}
+
+function count(number: number, noun: string): string {
+	return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

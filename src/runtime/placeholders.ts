@@ -44,7 +44,10 @@ export function fillPlaceholders(text: string, values: PlaceholderValues): Fille
 				if (!values.podName) missing.add(written);
 				return values.podName ?? written;
 			default:
-				misspelt.push({ written, meant: NAMES.find((name) => name.toLowerCase() === written.toLowerCase()) ?? written });
+				misspelt.push({
+					written,
+					meant: NAMES.find((name) => name.toLowerCase() === written.toLowerCase()) ?? written,
+				});
 				return written;
 		}
 	});

@@ -8,7 +8,9 @@ export type PropertyText = { readonly text: string | undefined } | { readonly re
 export function toPropertyText(value: unknown): PropertyText {
 	if (value === null || value === undefined) return { text: undefined };
 	const text = scalarText(value) ?? jsonText(value);
-	return text === undefined ? { reason: "expected text, a finite number, true, false, a list or a map" } : { text };
+	return text === undefined
+		? { reason: "is not usable, expected text, a finite number, true, false, a list or a map" }
+		: { text };
 }
 
 /** The text of a scalar that stands where Dapr wants text: `name: 123` is `123`. Undefined for anything else. */
@@ -39,7 +41,9 @@ function jsonText(value: unknown): string | undefined {
 	if (Array.isArray(value)) return join("[", value.map(jsonText), "]");
 	if (value instanceof Map) return join("{", [...value].map(memberText), "}");
 	const text = scalarText(value);
-	return text === undefined || (typeof value !== "string" && !(value instanceof Uint8Array)) ? text : JSON.stringify(text);
+	return text === undefined || (typeof value !== "string" && !(value instanceof Uint8Array))
+		? text
+		: JSON.stringify(text);
 }
 
 function memberText([key, value]: readonly [unknown, unknown]): string | undefined {

@@ -6,6 +6,7 @@ export function parseRetryAfter(value: string, now: number = Date.now()): number
 	const text = value.trim();
 	if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;
 	if (!/^[A-Za-z]{3,9},? /.test(text)) return undefined;
-	const date = Date.parse(text);
+	// The oldest of the three date forms names no zone; HTTP dates are always in GMT.
+	const date = Date.parse(text.endsWith("GMT") ? text : `${text} GMT`);
 	return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }

@@ -14,6 +14,8 @@ export interface ResolvedComponent {
 	readonly properties: Readonly<Record<string, string>>;
 	/** `file:line` of each property, by the name as written. */
 	readonly sources: Readonly<Record<string, string>>;
+	/** The properties whose value held `{uuid}`, by the name as written: they differ at each start. */
+	readonly templated?: readonly string[];
 	/** `file:line` of the document. */
 	readonly source: string;
 	readonly ignoreErrors: boolean;

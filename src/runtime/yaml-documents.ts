@@ -9,8 +9,8 @@ import {
 	isSeq,
 	Lexer,
 	LineCounter,
-	Parser,
 	type ParseOptions,
+	Parser,
 	type SchemaOptions,
 	visit,
 	type YAMLError,
@@ -57,7 +57,7 @@ const NOT_IN_DAPR = /:(?:timestamp|omap|pairs|set)$/;
 export function* readYamlDocuments(text: string): Generator<YamlDocument | YamlProblem> {
 	let count = 0;
 	for (const part of splitAtMarkers(text)) {
-		for (const document of readPart(part.text, part.firstLine)) {
+		for (const document of readPart(part)) {
 			if (++count > MAX_DOCUMENTS) {
 				return yield { line: part.firstLine, problem: `more than ${MAX_DOCUMENTS} documents in one file` };
 			}
@@ -87,7 +87,9 @@ function* splitAtMarkers(text: string): Generator<Part> {
 
 function* readPart({ text, firstLine }: Part): Generator<YamlDocument | YamlProblem> {
 	const lines = new LineCounter();
-	const lineAt = (offset: number) => firstLine - 1 + lines.linePos(offset).line;
+	// What is never closed is missed behind the last line.
+	const end = text.trimEnd().length;
+	const lineAt = (offset: number) => firstLine - 1 + lines.linePos(Math.min(offset, end)).line;
 	for (const composed of compose(text, lines)) {
 		const fault = "problem" in composed ? composed : findFault(composed);
 		if (fault !== undefined) yield { line: lineAt(fault.offset), problem: fault.problem };

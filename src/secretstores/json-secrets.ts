@@ -22,7 +22,8 @@ export function readJsonSecrets(text: string, options: JsonSecretsOptions): Read
 		for (const [name, value] of Object.entries(content)) {
 			// Other types at the top are no secrets. dapr: secretstores/local/file/filestore.go in components-contrib
 			if (typeof value === "string") secrets.set(name, toProperties([[name, value]]));
-			else if (isObject(value)) secrets.set(name, toProperties(flatten(value, options.separator)));
+			else if (isObject(value) && !Array.isArray(value))
+				secrets.set(name, toProperties(flatten(value, options.separator)));
 		}
 	} else {
 		const values = toProperties(flatten(content, options.separator));

@@ -1,7 +1,7 @@
 import type { ComponentMetadata, Properties } from "../bindings/binding.js";
 import { SecretError } from "../errors.js";
-import { readStoreMetadata } from "./store-metadata.js";
 import type { SecretStore } from "./secret-store.js";
+import { readStoreMetadata } from "./store-metadata.js";
 
 /** Dapr's `secretstores.local.env`: a secret is an environment variable. */
 export class LocalEnv implements SecretStore {

@@ -17,7 +17,9 @@ export function readStoreMetadata(metadata: ComponentMetadata, known: readonly s
 		if (name !== undefined) values.set(name, value);
 		else {
 			const field = JSON.stringify(written);
-			warnings.push(`${describeStore(metadata, written)}: unknown field ${field} is ignored, known: ${known.join(", ")}`);
+			warnings.push(
+				`${describeStore(metadata, written)}: unknown field ${field} is ignored, known: ${known.join(", ")}`,
+			);
 		}
 	}
 	return { values, warnings };

@@ -1,0 +1,104 @@
+import type { Delivery } from "../mqtt/delivery.js";
+
+/** After one was accepted the others follow, each at most this often. */
+const EAGER_INTERVAL_MS = 1_000;
+
+/**
+ * Deliveries whose retries are used up: kept un-acknowledged and tried again slowly, the one not tried for longest first. When one
+ * is accepted, the app has recovered, and the others follow at once.
+ */
+export class HeldDeliveries {
+	readonly #intervalMs: number;
+	readonly #atOnce: number;
+	readonly #random: () => number;
+	/** In the order of their last attempt. */
+	readonly #held = new Set<Delivery>();
+	/** Too large to be read: never tried. */
+	readonly #oversized = new Set<Delivery>();
+	#running = 0;
+	#isEager = false;
+	#jitteredMs: number;
+
+	/** `atOnce`: how many of them may be at the app at the same time. */
+	constructor(options: { readonly intervalMs: number; readonly atOnce: number; readonly random?: () => number }) {
+		this.#intervalMs = options.intervalMs;
+		this.#atOnce = options.atOnce;
+		this.#random = options.random ?? Math.random;
+		this.#jitteredMs = this.#jitter();
+	}
+
+	/** Held ones, oversized ones not counted. */
+	get size(): number {
+		return this.#held.size;
+	}
+
+	get oversized(): ReadonlySet<Delivery> {
+		return this.#oversized;
+	}
+
+	/** The ones held, least recently tried first. */
+	[Symbol.iterator](): Iterator<Delivery> {
+		return this.#held.values();
+	}
+
+	/** `now`: when it was last tried. */
+	add(delivery: Delivery, now: number): void {
+		delivery.stage = "held";
+		delivery.at = now;
+		(delivery.packet.skipped ? this.#oversized : this.#held).add(delivery);
+	}
+
+	delete(delivery: Delivery): void {
+		this.#held.delete(delivery);
+		this.#oversized.delete(delivery);
+	}
+
+	/** The next one to try, if one is due and there is room; it counts as running until ended(). */
+	take(now: number): Delivery | undefined {
+		if (this.#running >= this.#atOnce) return undefined;
+		for (const delivery of this.#held) {
+			if (now < delivery.at + this.#waitMs) return undefined;
+			if (!delivery.running && delivery.deliverable) {
+				this.#running++;
+				return delivery;
+			}
+		}
+		return undefined;
+	}
+
+	/** An attempt of a held delivery ended. */
+	ended(delivery: Delivery, isAccepted: boolean, now: number): void {
+		this.#running--;
+		this.#held.delete(delivery);
+		if (isAccepted) {
+			this.#isEager = true;
+		} else {
+			this.#isEager = false;
+			this.#jitteredMs = this.#jitter();
+			this.add(delivery, now);
+		}
+	}
+
+	/** The app is back: do not wait for the whole interval. */
+	hurry(): void {
+		this.#isEager = true;
+	}
+
+	/** When take() may next have one; infinity when none is held or all that may run do. */
+	get nextAt(): number {
+		if (this.#running >= this.#atOnce) return Number.POSITIVE_INFINITY;
+		for (const delivery of this.#held) {
+			if (!delivery.running && delivery.deliverable) return delivery.at + this.#waitMs;
+		}
+		return Number.POSITIVE_INFINITY;
+	}
+
+	get #waitMs(): number {
+		return this.#isEager ? EAGER_INTERVAL_MS : this.#jitteredMs;
+	}
+
+	/** Three quarters to the whole interval, so that many components do not try in step. */
+	#jitter(): number {
+		return this.#intervalMs * (0.75 + 0.25 * this.#random());
+	}
+}

@@ -1,0 +1,210 @@
+import { StateError } from "../errors.js";
+import { MqttClient } from "../mqtt/client.js";
+import type { Dial } from "../mqtt/connection.js";
+import type {
+	Binding,
+	BrokerConnection,
+	ComponentMetadata,
+	HealthReason,
+	InvokeRequest,
+	ReadHandler,
+	Report,
+} from "./binding.js";
+import { connectionReasons, deliveryReasons } from "./mqtt3-health.js";
+import { Mqtt3Input } from "./mqtt3-input.js";
+import { parseMqtt3Metadata } from "./mqtt3-metadata.js";
+import type { Mqtt3Settings } from "./mqtt3-options.js";
+import { Mqtt3Output, OPERATIONS } from "./mqtt3-output.js";
+
+/** How often the input is looked at for being stalled. */
+const WATCH_MS = 1_000;
+
+/** What init() makes of the settings. */
+interface Parts {
+	readonly settings: Mqtt3Settings;
+	readonly input: Mqtt3Input;
+	readonly output: Mqtt3Output;
+	/** The connection that receives. */
+	readonly consumer: MqttClient;
+	/** The connection that publishes: the same one unless `splitConnections`. */
+	readonly producer: MqttClient;
+}
+
+/** Dapr's `bindings.mqtt3`: input and output over one MQTT connection, or two with `splitConnections`. */
+export class Mqtt3Binding implements Binding {
+	readonly operations = OPERATIONS;
+	readonly #dial: Dial | undefined;
+	readonly #listeners = new Set<(report: Report) => void>();
+	#name = "";
+	#parts: Parts | undefined;
+	#connections: readonly BrokerConnection[] = [];
+	#watch: NodeJS.Timeout | undefined;
+	#isStalled = false;
+	#closed: Promise<void> | undefined;
+
+	/** `dial`: how connections are made; tests pass their own. */
+	constructor(options: { readonly dial?: Dial } = {}) {
+		this.#dial = options.dial;
+	}
+
+	get reads(): "always" | "never" | "ask" {
+		const { direction } = this.#initialized.settings;
+		if (direction === undefined) return "ask";
+		return direction.includes("input") ? "always" : "never";
+	}
+
+	get writes(): boolean {
+		return this.#initialized.settings.direction?.includes("output") ?? true;
+	}
+
+	get route(): string {
+		return this.#initialized.settings.route ?? this.#name;
+	}
+
+	get connections(): readonly BrokerConnection[] {
+		return this.#connections;
+	}
+
+	/** The settings, once init() or configure() has passed; holds the secrets. */
+	get settings(): Mqtt3Settings {
+		return this.#initialized.settings;
+	}
+
+	async init(metadata: ComponentMetadata): Promise<readonly string[]> {
+		const { settings, warnings } = parseMqtt3Metadata(metadata);
+		this.configure(metadata.name, settings);
+		return warnings;
+	}
+
+	/** As init(), with settings in place of metadata. Throws StateError the second time. */
+	configure(name: string, settings: Mqtt3Settings): void {
+		if (this.#parts !== undefined) throw new StateError(`component ${JSON.stringify(name)} is initialized already`);
+		this.#name = name;
+		const input = new Mqtt3Input(settings, (report) => this.#report(report));
+		const { clientId } = settings;
+		const consumer = this.#client(settings, settings.splitConnections ? `${clientId}-consumer` : clientId, input);
+		const producer = settings.splitConnections ? this.#client(settings, `${clientId}-producer`) : consumer;
+		this.#parts = { settings, input, consumer, producer, output: new Mqtt3Output(name, settings, producer) };
+		this.#connections = this.#clients.map(([, id]) => ({ broker: settings.broker.href, clientId: id }));
+	}
+
+	start(): void {
+		for (const [client] of this.#clients) client.connect().catch(() => {});
+		this.#watch ??= setInterval(() => this.#watchOver(), WATCH_MS);
+	}
+
+	async read(handler: ReadHandler): Promise<void> {
+		const { input, consumer } = this.#initialized;
+		if (this.reads === "never")
+			throw new StateError(`component ${JSON.stringify(this.#name)} has no input (direction)`);
+		input.read(handler);
+		consumer.subscribe();
+		this.start();
+	}
+
+	pause(reason: string): void {
+		this.#initialized.input.pause(reason);
+	}
+
+	resume(): void {
+		this.#initialized.input.resume();
+	}
+
+	drain(signal: AbortSignal): Promise<boolean> {
+		const { input, consumer } = this.#initialized;
+		consumer.stopIntake();
+		return input.drain(signal);
+	}
+
+	async invoke(request: InvokeRequest, signal?: AbortSignal): Promise<undefined> {
+		await this.#initialized.output.invoke(request, signal);
+	}
+
+	async ping(): Promise<void> {
+		const reason = this.health().find(({ blocking }) => blocking);
+		if (reason !== undefined) throw new StateError(`component ${JSON.stringify(this.#name)}: ${reason.message}`);
+	}
+
+	health(): readonly HealthReason[] {
+		const { settings, input, consumer } = this.#initialized;
+		const reasons = this.#clients.flatMap(([client]) =>
+			connectionReasons(client, client === consumer && input.isReading),
+		);
+		if (this.reads === "never") {
+			const { unread } = consumer.counters;
+			if (unread > 0) {
+				reasons.push({
+					code: "unread",
+					message: `the session holds messages and nobody reads (direction: output): ${unread} came and stay with the broker`,
+					blocking: false,
+				});
+			}
+			return reasons;
+		}
+		return [...reasons, ...deliveryReasons(consumer, input, settings.ackOrder === "strict")];
+	}
+
+	onReport(listener: (report: Report) => void): () => void {
+		this.#listeners.add(listener);
+		return () => this.#listeners.delete(listener);
+	}
+
+	close(): Promise<void> {
+		this.#closed ??= this.#close();
+		return this.#closed;
+	}
+
+	async #close(): Promise<void> {
+		clearInterval(this.#watch);
+		if (this.#parts === undefined) return;
+		const { input } = this.#parts;
+		await input.drain(AbortSignal.abort());
+		await Promise.all(this.#clients.map(([client]) => client.close()));
+	}
+
+	get #initialized(): Parts {
+		if (this.#parts === undefined) throw new StateError("the component is not initialized");
+		return this.#parts;
+	}
+
+	/** The clients in use, each with its client identifier. */
+	get #clients(): readonly (readonly [MqttClient, string])[] {
+		const { settings, consumer, producer } = this.#initialized;
+		const { clientId, splitConnections } = settings;
+		if (!splitConnections) return [[consumer, clientId]];
+		return [
+			...(this.reads === "never" ? [] : [[consumer, `${clientId}-consumer`] as const]),
+			...(this.writes ? [[producer, `${clientId}-producer`] as const] : []),
+		];
+	}
+
+	#client(settings: Mqtt3Settings, clientId: string, input?: Mqtt3Input): MqttClient {
+		const { filters, qos, direction } = settings;
+		const isInput = direction?.includes("input") ?? true;
+		const reads = input !== undefined && isInput;
+		// One will is enough: it belongs to the connection that receives, or to the only one.
+		const hasWill = reads || !isInput;
+		return new MqttClient({
+			...settings,
+			url: settings.broker,
+			clientId,
+			will: hasWill ? settings.will : undefined,
+			subscriptions: reads ? filters.map((filter) => ({ filter, qos })) : [],
+			listener: reads ? input : undefined,
+			onReport: (report) => this.#report(report),
+			dial: this.#dial,
+		});
+	}
+
+	#watchOver(): void {
+		const stalled = this.health().find(({ code }) => code === "stalled");
+		if ((stalled !== undefined) === this.#isStalled) return;
+		this.#isStalled = stalled !== undefined;
+		if (stalled !== undefined) this.#report({ level: "error", code: "stalled", message: stalled.message });
+		else this.#report({ level: "info", code: "stalled-no-more", message: "messages flow again" });
+	}
+
+	#report(report: Report): void {
+		for (const listener of this.#listeners) listener(report);
+	}
+}

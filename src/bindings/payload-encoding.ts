@@ -1,0 +1,22 @@
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
+
+/**
+ * The payload that `data`, a JSON text, stands for: the text itself, the bare string's UTF-8, or the bytes that the string holds in base64.
+ * No data at all is an empty payload. A string result says, in words, why it can't be.
+ */
+export function encodePayload(data: Uint8Array, encoding: "json" | "utf8" | "base64"): Uint8Array | string {
+	if (encoding === "json" || data.length === 0) return data;
+	let value: unknown;
+	try {
+		value = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.length).toString("utf8"));
+	} catch {
+		return "data is not JSON";
+	}
+	if (typeof value !== "string") return "data must be a JSON string";
+	if (encoding === "utf8") {
+		return value.isWellFormed()
+			? Buffer.from(value, "utf8")
+			: "data holds half of a surrogate pair, which UTF-8 can't express";
+	}
+	return BASE64.test(value) ? Buffer.from(value, "base64") : "data is not base64";
+}

@@ -1,0 +1,36 @@
+import { matches, stripShare } from "../mqtt/topic.js";
+
+const KNOWN_TOPICS = 4_096;
+const NAMED_AT_MOST = 20;
+
+/** Notices topics that none of our filters match: a stale subscription, or a broker that rewrites topics. */
+export class StrayTopics {
+	readonly #filters: readonly string[];
+	readonly #matching = new Set<string>();
+	readonly #named = new Set<string>();
+	#count = 0;
+
+	/** Filters as subscribed to; share prefixes are removed. */
+	constructor(filters: readonly string[]) {
+		this.#filters = filters.map(stripShare);
+	}
+
+	/** Messages that matched no filter. */
+	get count(): number {
+		return this.#count;
+	}
+
+	/** `new`: the first message of a stray topic, worth a warning; `more`: one of many; `undefined`: a topic of ours. */
+	check(topic: string): "new" | "more" | undefined {
+		if (this.#matching.has(topic)) return undefined;
+		if (this.#filters.some((filter) => matches(filter, topic))) {
+			if (this.#matching.size >= KNOWN_TOPICS) this.#matching.clear();
+			this.#matching.add(topic);
+			return undefined;
+		}
+		this.#count++;
+		if (this.#named.has(topic) || this.#named.size >= NAMED_AT_MOST) return "more";
+		this.#named.add(topic);
+		return "new";
+	}
+}

@@ -1,0 +1,140 @@
+import { createHttpServer } from "../api/http-server.js";
+import { Sidecar } from "../api/sidecar.js";
+import { Mqtt3Binding } from "../bindings/mqtt3-binding.js";
+import { type Logger, reportLogger } from "../diagnostics/logger.js";
+import type { AppChannel } from "../runtime/app-channel.js";
+import { createHttpChannel } from "../runtime/http-channel.js";
+import { loadComponents } from "../runtime/load-components.js";
+import { Registry } from "../runtime/registry.js";
+import { Runtime } from "../runtime/runtime.js";
+import { LocalEnv } from "../secretstores/local-env.js";
+import { LocalFile } from "../secretstores/local-file.js";
+import { renderReadiness } from "./readiness.js";
+import type { RunOptions } from "./run-options.js";
+import { readVersion } from "./version.js";
+
+/** What a process's environment is to this program. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface OpenSidecarOptions {
+	readonly options: RunOptions;
+	/** Tokens, secrets and placeholders come from here. */
+	readonly env: Environment;
+	readonly cwd: string;
+	readonly logger: Logger;
+	/** Somebody asked for the end over the API. `force`: at once. */
+	readonly onShutdown: (force: boolean) => void;
+}
+
+/** A sidecar that serves its API. Disposing it stops it gracefully. */
+export interface OpenSidecar extends AsyncDisposable {
+	/** `http://127.0.0.1:3500`, with the real port. */
+	readonly url: string;
+	readonly httpPort: number;
+	readonly runtime: Runtime;
+	/** First half of a graceful stop: nothing more goes to the app, the API still serves. False when handlers were left running. */
+	drain(): Promise<boolean>;
+	/** Second half: closes the API, then the connections to brokers and app. Idempotent. */
+	close(): Promise<void>;
+}
+
+/**
+ * Reads the components, checks them and serves the API; no broker is connected before `runtime.start()`.
+ * Rejects with one or more ConfigurationErrors and SecretErrors, and leaves nothing open then.
+ */
+export async function openSidecar(given: OpenSidecarOptions): Promise<OpenSidecar> {
+	const { options, env, logger } = given;
+	const registry = createRegistry(env, given.cwd);
+	const components = await loadComponents({
+		paths: options.resourcesPaths,
+		appId: options.appId,
+		namespace: env.NAMESPACE || undefined,
+		env,
+		registry,
+		onWarning: (message) => logger.warn(message),
+	});
+	const runtime = new Runtime({
+		appId: options.appId,
+		components,
+		registry,
+		appChannel: createAppChannel(options, env),
+		gracePeriodMs: options.gracePeriodMs,
+		onReport: reportLogger(logger),
+	});
+	await runtime.init();
+	try {
+		return await serve(given, runtime);
+	} catch (error) {
+		await runtime.close();
+		throw error;
+	}
+}
+
+async function serve({ options, env, logger, onShutdown }: OpenSidecarOptions, runtime: Runtime): Promise<OpenSidecar> {
+	const sidecar = new Sidecar({
+		appId: options.appId,
+		runtime,
+		runtimeVersion: readVersion(),
+		app: options.appPort === undefined ? undefined : describeApp(options, options.appPort),
+		readiness: (detail) => renderReadiness(runtime.health(), detail),
+		onShutdown,
+	});
+	const server = createHttpServer({
+		sidecar,
+		port: options.httpPort,
+		listenAddresses: options.listenAddresses,
+		token: apiToken(env),
+		allowUnauthenticated: options.allowUnauthenticated,
+		allowedHosts: options.allowedHosts,
+		allowedOrigins: options.allowedOrigins,
+		maxBodySize: options.maxBodySize === 0 ? Number.POSITIVE_INFINITY : options.maxBodySize,
+		maxHeaderSize: options.maxHeaderSize,
+		onError: (error) => logger.error({ err: error }, "the HTTP API failed to answer a request"),
+	});
+	const [url = ""] = await server.listen();
+	const close = async () => {
+		await server.close();
+		await runtime.close();
+	};
+	return {
+		url,
+		httpPort: Number(new URL(url).port),
+		runtime,
+		drain: () => runtime.drain(),
+		close,
+		async [Symbol.asyncDispose]() {
+			await runtime.drain();
+			await close();
+		},
+	};
+}
+
+function createRegistry(env: Environment, cwd: string): Registry {
+	return new Registry()
+		.binding("bindings.mqtt3", () => new Mqtt3Binding())
+		.binding("bindings.mqtt", () => new Mqtt3Binding())
+		.secretStore("secretstores.local.env", () => new LocalEnv(env))
+		.secretStore("secretstores.local.file", () => new LocalFile(cwd));
+}
+
+function createAppChannel(options: RunOptions, env: Environment): AppChannel | undefined {
+	if (options.appPort === undefined) return undefined;
+	return createHttpChannel({
+		host: options.appChannelAddress,
+		port: options.appPort,
+		protocol: options.appProtocol,
+		appToken: env.APP_API_TOKEN || undefined,
+		maxConcurrency: options.appMaxConcurrency,
+		optionsTimeoutMs: options.appProbeTimeoutMs,
+	});
+}
+
+function describeApp(options: RunOptions, port: number) {
+	const { appProtocol: protocol, appChannelAddress: channelAddress, appMaxConcurrency: maxConcurrency } = options;
+	return { port, protocol, channelAddress, maxConcurrency };
+}
+
+function apiToken(env: Environment) {
+	if (env.DAPR_API_TOKEN) return { value: env.DAPR_API_TOKEN };
+	return env.DAPR_API_TOKEN_FILE ? { file: env.DAPR_API_TOKEN_FILE } : undefined;
+}
