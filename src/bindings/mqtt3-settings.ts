@@ -11,7 +11,7 @@ import type { Problems } from "./problems.js";
 import { loadTlsMaterial } from "./tls-material.js";
 
 /** Options of which each is right by itself; required ones may be missing. */
-export type Draft = { readonly [Name in keyof Mqtt3Options]?: Mqtt3Options[Name] };
+export type Draft = { readonly [Name in keyof Mqtt3Options]?: Mqtt3Options[Name] | undefined };
 
 /**
  * Fills in the defaults and checks what concerns more than a value's form: address, topics, TLS material, fields that

@@ -136,7 +136,7 @@ export class TypedBinding implements AsyncDisposable {
 		while (this.health().some(({ blocking }) => blocking)) {
 			signal?.throwIfAborted();
 			if (this.#closed !== undefined) throw new StateError("the binding is closed");
-			await new Promise((resolve) => setTimeout(resolve, 5));
+			await this.#somethingHappens(signal);
 		}
 	}
 
@@ -145,9 +145,14 @@ export class TypedBinding implements AsyncDisposable {
 		return this.#binding.health();
 	}
 
-	/** Listens to what happens: connections, refusals, what is held or dropped. Returns the function that stops listening. */
-	on(_event: "report", listener: (report: Report) => void): () => void {
-		return this.#binding.onReport(listener);
+	/**
+	 * Listens to what happens: `report` is everything, any other name one kind of report by its code, as `connected`, `disconnected`,
+	 * `subscribed`, `session-lost`, `held`, `dropped`, `stalled`. Returns the function that stops listening.
+	 */
+	on(event: "report" | (string & {}), listener: (report: Report) => void): () => void {
+		return this.#binding.onReport((report) => {
+			if (event === "report" || event === report.code) listener(report);
+		});
 	}
 
 	/**
@@ -174,6 +179,20 @@ export class TypedBinding implements AsyncDisposable {
 		clearTimeout(timer);
 		await this.#binding.close();
 		return isDrained;
+	}
+
+	#somethingHappens(signal: AbortSignal | undefined): Promise<void> {
+		return new Promise((resolve) => {
+			const done = () => {
+				off();
+				this.#closeListeners.delete(done);
+				signal?.removeEventListener("abort", done);
+				resolve();
+			};
+			const off = this.#binding.onReport(done);
+			this.#closeListeners.add(done);
+			signal?.addEventListener("abort", done, { once: true });
+		});
 	}
 
 	async #read(handler: ReadHandler): Promise<void> {

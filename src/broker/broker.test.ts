@@ -217,8 +217,13 @@ describe("WebSocket", () => {
 		const { WebSocket } = await import("ws");
 		const page = new WebSocket(started.websocketUrl!, ["mqtt"], { origin: "http://localhost:3000" });
 		await once(page, "open");
-		page.send("hello");
+		let answered = false;
+		page.on("message", () => {
+			answered = true;
+		});
+		page.send(CONNECT.toString("latin1"));
 		await closing(page);
+		expect(answered).toBe(false);
 	});
 
 	test("plain HTTP is told what is spoken here", async () => {

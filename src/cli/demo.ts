@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Broker, startBroker } from "../broker/broker.js";
-import { createLogger } from "../diagnostics/logger.js";
 import { DemoApp } from "./demo-app.js";
 import { COMMAND_TOPIC, DemoDevice, READING_TOPIC } from "./demo-device.js";
 import { DemoOutput, type DemoStream } from "./demo-output.js";
 import { FlagValues } from "./flag-values.js";
 import { type Flag, readFlags } from "./flags.js";
+import { createRunLogger } from "./run-logger.js";
 import { readRunRequest } from "./run-options.js";
-import { type OpenSidecar, openSidecar } from "./sidecar.js";
+import { type Environment, type OpenSidecar, openSidecar } from "./sidecar.js";
 import { StopRequest } from "./stop-request.js";
 import { readVersion } from "./version.js";
 
@@ -177,7 +177,7 @@ async function openDemoSidecar(port: number, app: DemoApp, broker: Broker, env: 
 		options: request.options,
 		env: { ...env, ...tokens, DEMO_BROKER_URL: broker.url },
 		cwd: process.cwd(),
-		logger: createLogger({ level: "warn" }),
+		logger: createRunLogger(request.options, { write: (line) => void process.stderr.write(line) }),
 		onShutdown: () => {},
 	});
 }

@@ -21,7 +21,6 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "log-level", value: "LEVEL", help: "debug, info, warn or error (info)" },
 	{ name: "log-as-json", help: "one JSON object a line" },
 	{ name: "log-file", value: "FILE", help: "append the log to a file instead of standard output" },
-	{ name: "enable-api-logging", help: "log every call of the HTTP API" },
 	{ name: "wait", help: "wait until a sidecar on --dapr-http-port is up, at most a minute, then end" },
 	{ name: "version", help: "print the version" },
 	{ name: "build-info", help: "print version, Node and platform" },
@@ -34,6 +33,7 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "dapr-http-read-buffer-size", value: "KB" },
 	{ name: "enable-mtls" },
 
+	{ name: "enable-api-logging", ignored: "later" },
 	{ name: "enable-app-health-check", ignored: "later" },
 	{ name: "app-health-check-path", value: "PATH", ignored: "later" },
 	{ name: "app-health-probe-interval", value: "SECONDS", ignored: "later" },

@@ -40,7 +40,6 @@ describe("readRunRequest", () => {
 			logLevel: "info",
 			logAsJson: false,
 			logFile: undefined,
-			logApiCalls: false,
 			ignoredFlags: [],
 			command: undefined,
 		});
@@ -66,11 +65,7 @@ describe("readRunRequest", () => {
 		[["--dapr-graceful-shutdown-seconds", "0"], { gracePeriodMs: 0 }],
 		[["--dapr-graceful-shutdown-seconds", "-1"], { gracePeriodMs: 5_000 }],
 		[["--dapr-block-shutdown-duration", "1m30s"], { blockShutdownMs: 90_000 }],
-		[
-			["--log-level", "DEBUG", "--log-as-json", "--enable-api-logging"],
-			{ logLevel: "debug", logAsJson: true, logApiCalls: true },
-		],
-		[["--enable-api-logging=false"], { logApiCalls: false }],
+		[["--log-level", "DEBUG", "--log-as-json"], { logLevel: "debug", logAsJson: true }],
 		[["--", "node", "app.js", "--wait"], { command: ["node", "app.js", "--wait"] }],
 	])("%j", (argv, expected) => {
 		expect(options(...argv)).toMatchObject(expected);

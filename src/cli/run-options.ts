@@ -1,10 +1,8 @@
+import type { LogLevel } from "../diagnostics/logger.js";
 import { ConfigurationError } from "../errors.js";
 import { FlagValues } from "./flag-values.js";
 import { flagError, readFlags } from "./flags.js";
 import { RUN_FLAGS } from "./run-flags.js";
-
-/** The levels of the log, most talkative first. */
-export type LogLevel = "debug" | "info" | "warn" | "error" | "fatal";
 
 /** The flags of `run` as values: defaults filled in, checked. */
 export interface RunOptions {
@@ -32,7 +30,6 @@ export interface RunOptions {
 	readonly logLevel: LogLevel;
 	readonly logAsJson: boolean;
 	readonly logFile: string | undefined;
-	readonly logApiCalls: boolean;
 	/** Flags that were given and have no effect in this version. */
 	readonly ignoredFlags: readonly string[];
 	/** The app's command, which stands after `--`. */
@@ -100,7 +97,6 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		logLevel: flags.choice<LogLevel>("log-level", ["debug", "info", "warn", "error", "fatal"], "info"),
 		logAsJson: flags.boolean("log-as-json") ?? false,
 		logFile: flags.text("log-file") || undefined,
-		logApiCalls: flags.boolean("enable-api-logging") ?? false,
 		ignoredFlags: RUN_FLAGS.filter((flag) => flag.ignored === "later" && flags.has(flag.name)).map((flag) => flag.name),
 		command: program === undefined ? undefined : [program, ...programArguments],
 	};

@@ -1,6 +1,7 @@
 import { createHttpServer } from "../api/http-server.js";
 import { Sidecar } from "../api/sidecar.js";
 import { Mqtt3Binding } from "../bindings/mqtt3-binding.js";
+import { renderReady } from "../diagnostics/health.js";
 import { type Logger, reportLogger } from "../diagnostics/logger.js";
 import type { AppChannel } from "../runtime/app-channel.js";
 import { createHttpChannel } from "../runtime/http-channel.js";
@@ -9,7 +10,6 @@ import { Registry } from "../runtime/registry.js";
 import { Runtime } from "../runtime/runtime.js";
 import { LocalEnv } from "../secretstores/local-env.js";
 import { LocalFile } from "../secretstores/local-file.js";
-import { renderReadiness } from "./readiness.js";
 import type { RunOptions } from "./run-options.js";
 import { readVersion } from "./version.js";
 
@@ -76,7 +76,7 @@ async function serve({ options, env, logger, onShutdown }: OpenSidecarOptions, r
 		runtime,
 		runtimeVersion: readVersion(),
 		app: options.appPort === undefined ? undefined : describeApp(options, options.appPort),
-		readiness: (detail) => renderReadiness(runtime.health(), detail),
+		readiness: (detail) => renderReady(runtime.health(), { detail }),
 		onShutdown,
 	});
 	const server = createHttpServer({
@@ -89,7 +89,7 @@ async function serve({ options, env, logger, onShutdown }: OpenSidecarOptions, r
 		allowedOrigins: options.allowedOrigins,
 		maxBodySize: options.maxBodySize === 0 ? Number.POSITIVE_INFINITY : options.maxBodySize,
 		maxHeaderSize: options.maxHeaderSize,
-		onError: (error) => logger.error({ err: error }, "the HTTP API failed to answer a request"),
+		onError: (error) => logger.error("the HTTP API failed to answer a request", { error }),
 	});
 	const [url = ""] = await server.listen();
 	const close = async () => {

@@ -303,13 +303,7 @@ export class MqttClient {
 				(cause instanceof MqttRefusedError && cause.returnCode !== 3) ||
 				(cause instanceof MqttConnectionError && cause.reason === "tls");
 			const delayMs = (isSlow ? this.#slow : this.#reconnect).next();
-			this.#setState("offline", cause);
-			this.#report(
-				"warn",
-				isSlow ? "connect-refused" : "connect-failed",
-				`${cause.message}; next attempt in ${Math.round(delayMs)} ms`,
-				cause,
-			);
+			this.#offline(isSlow ? "connect-refused" : "connect-failed", cause, delayMs);
 			return delayMs;
 		}
 		const sweep = setInterval(() => this.#sweep(), SWEEP_MS);
@@ -322,11 +316,14 @@ export class MqttClient {
 		this.#session.disconnected(isStable);
 		this.#blocking = undefined;
 		const delayMs = this.#reconnect.next();
-		this.#setState("offline", cause);
-		if (!this.#closing.signal.aborted && this.#closed === undefined) {
-			this.#report("warn", "disconnected", `${cause.message}; next attempt in ${Math.round(delayMs)} ms`, cause);
-		}
+		this.#offline("disconnected", cause, delayMs);
 		return delayMs;
+	}
+
+	#offline(code: string, cause: Error, delayMs: number): void {
+		this.#setState("offline", cause);
+		if (this.#closed !== undefined) return;
+		this.#report("warn", code, `${cause.message}; next attempt in ${Math.round(delayMs)} ms`, cause);
 	}
 
 	#connectPacket(): ConnectPacket {

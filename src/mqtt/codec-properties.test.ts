@@ -65,7 +65,7 @@ function frames(bytes: Buffer): Buffer[] {
 	return found;
 }
 
-describe("codec", () => {
+describe("codec", { timeout: 60_000 }, () => {
 	it("P1: decoding what was encoded gives the same packet", () => {
 		fc.assert(
 			fc.property(arbitraryPacket, (packet) => {

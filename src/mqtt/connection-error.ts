@@ -28,7 +28,7 @@ const CERTIFICATE: ReadonlyMap<string, string> = new Map([
 
 /** OpenSSL's words change between versions; these parts of them have not. */
 const HANDSHAKE: readonly (readonly [RegExp, string])[] = [
-	[/wrong version number|packet length too long|record layer failure/, "the peer does not speak TLS on this port"],
+	[/wrong version number|packet length too long|record layer failure/, "the peer speaks no TLS on this port"],
 	[/unsupported protocol|alert protocol version/, "the broker speaks no TLS version from 1.2 on"],
 	[/certificate required/, "the broker wants a client certificate"],
 	[/alert handshake failure/, "the broker refused the TLS handshake: no client certificate, or no cipher in common"],
@@ -42,7 +42,7 @@ const HANDSHAKE: readonly (readonly [RegExp, string])[] = [
 	[/unrecognized name/, "the broker does not know the server name that we asked for"],
 	[
 		/disconnected before secure|socket hang up|ECONNRESET/,
-		"the broker closed the connection in the TLS handshake; does it speak TLS on this port?",
+		"the broker closed the connection in the TLS handshake: it speaks no TLS on this port, or wants another client certificate",
 	],
 ];
 
@@ -94,7 +94,7 @@ function explain(thrown: unknown, step: DialStep | "open"): Explanation {
 	const known = NETWORK.get(code);
 	if (known !== undefined) return known;
 	if (error.syscall === "getaddrinfo") return ["dns", `the host name cannot be looked up (${code})`];
-	if (code.startsWith("HPE_")) return ["protocol", "the peer does not speak WebSocket on this port"];
+	if (code.startsWith("HPE_")) return ["protocol", "the peer speaks no WebSocket on this port"];
 	if (code.startsWith("WS_ERR_")) return ["protocol", `the broker broke the WebSocket protocol: ${message}`];
 	if (step === "WebSocket upgrade") return ["protocol", `the WebSocket upgrade failed: ${message}`];
 	return [step === "open" ? "reset" : "refused", message];

@@ -57,7 +57,7 @@ function matchesLevels(filter: readonly string[], topic: readonly string[], isFi
 	return (wanted === "+" || wanted === level) && matchesLevels(restWanted, rest, false);
 }
 
-describe("topic names and filters", () => {
+describe("topic names and filters", { timeout: 30_000 }, () => {
 	it("P8: a text is accepted as a name exactly when the grammar allows it", () => {
 		fc.assert(
 			fc.property(anyText, (text) => (checkTopicName(text) === undefined) === isName(text)),
@@ -156,7 +156,7 @@ describe("shared subscriptions", () => {
 	);
 });
 
-describe("matching", () => {
+describe("matching", { timeout: 30_000 }, () => {
 	it("P7: agrees with a matcher that goes level by level", () => {
 		fc.assert(
 			fc.property(topicFilter, topicName, (filter, topic) => {

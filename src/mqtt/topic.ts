@@ -4,6 +4,7 @@ const DOLLAR = 0x24;
 const HASH = 0x23;
 const PLUS = 0x2b;
 const SLASH = 0x2f;
+/** An agreement among brokers, not of the standard: used only where a filter asks for it [MQTT-7.0.0-2]. */
 const SHARE = "$share/";
 
 const EMPTY: Fault = { clause: "MQTT-4.7.3-1", reason: "is empty" };

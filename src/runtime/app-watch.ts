@@ -8,7 +8,7 @@ export interface AppWatchListener {
 	appBack(): void;
 }
 
-const recheckMs = 5_000;
+const defaultRecheckMs = 5_000;
 const firstSetbackMs = 200;
 const maxSetbackMs = 5_000;
 
@@ -20,6 +20,7 @@ export class AppWatch {
 	readonly #channel: AppChannel;
 	readonly #listener: AppWatchListener;
 	readonly #signal: AbortSignal;
+	readonly #recheckMs: number;
 	readonly #changes = new EventEmitter().setMaxListeners(0);
 	#open = false;
 	#since = new Date();
@@ -27,11 +28,12 @@ export class AppWatch {
 	/** How often the port came since the app last answered anything: an app that dies at each message must not be driven in a tight circle. */
 	#setbacks = 0;
 
-	/** All waiting ends when `signal` aborts. */
-	constructor(channel: AppChannel, listener: AppWatchListener, signal: AbortSignal) {
+	/** All waiting ends when `signal` aborts. `recheckMs`: how often an open port is looked at while somebody waits for it to come back, default 5 s. */
+	constructor(channel: AppChannel, listener: AppWatchListener, signal: AbortSignal, recheckMs = defaultRecheckMs) {
 		this.#channel = channel;
 		this.#listener = listener;
 		this.#signal = signal;
+		this.#recheckMs = recheckMs;
 	}
 
 	get isOpen(): boolean {
@@ -88,12 +90,12 @@ export class AppWatch {
 		while (!this.#open) await once(this.#changes, "open", { signal: this.#signal });
 	}
 
-	/** Resolves when the port, after appearance number `appearance`, was away and is open again; looks every 5 s. Rejects when the signal aborts. */
+	/** Resolves when the port, after appearance number `appearance`, was away and is open again. Rejects when the signal aborts. */
 	async untilReopened(appearance: number): Promise<void> {
 		for (;;) {
 			await this.untilOpen();
 			if (this.#appearances !== appearance) return;
-			await sleep(recheckMs, undefined, { signal: this.#signal });
+			await sleep(this.#recheckMs, undefined, { signal: this.#signal });
 			if (this.#open && !(await this.#channel.isPortOpen())) this.lost();
 		}
 	}

@@ -6,7 +6,7 @@ import { scalarText, toPropertyText } from "./property-text.js";
 /** One item of `spec.metadata`, its references still unresolved. */
 export interface MetadataItem {
 	readonly name: string;
-	readonly value: string | undefined;
+	readonly value?: string | undefined;
 	readonly secretKeyRef?: { readonly name: string; readonly key?: string | undefined } | undefined;
 	readonly envRef?: string | undefined;
 	/** `file:line` of its name. */

@@ -106,7 +106,9 @@ describe("a delivery", () => {
 	});
 
 	test("reaches an app that listens on IPv6", async () => {
-		const server = createServer((socket) => socket.end("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"));
+		const server = createServer((socket) =>
+			socket.resume().end("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"),
+		);
 		const port = await listening(server, "::1").catch(() => undefined);
 		if (port === undefined) return console.warn("left out: this machine has no IPv6 loopback");
 		const channel = openChannel({ host: "::1", port });
@@ -355,7 +357,17 @@ describe("app-max-concurrency", () => {
 	});
 
 	test.each([undefined, 0, -1])("%s is no limit that 200 events would feel", async (maxConcurrency) => {
-		const { app, post } = await setUp({ script: () => ({ delayMs: 100 }), channel: { maxConcurrency } });
+		let arrived = 0;
+		let release = () => {};
+		const all = new Promise<void>((resolve) => {
+			release = resolve;
+		});
+		const script = async () => {
+			if (++arrived === 200) release();
+			await all;
+			return 200;
+		};
+		const { app, post } = await setUp({ script, channel: { maxConcurrency } });
 		await Promise.all(Array.from({ length: 200 }, () => post()));
 		expect(app.maxConcurrency).toBe(200);
 	});

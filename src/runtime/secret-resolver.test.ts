@@ -48,7 +48,7 @@ function createResolver({
 }
 
 function item(rest: Partial<MetadataItem>): MetadataItem {
-	return { name: "password", value: undefined, source: "c.yaml:7", ...rest };
+	return { name: "password", source: "c.yaml:7", ...rest };
 }
 
 async function rejection(resolver: SecretResolver, rest: Partial<MetadataItem>): Promise<Error> {

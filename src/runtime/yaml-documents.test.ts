@@ -48,8 +48,17 @@ describe("readYamlDocuments", () => {
 		expect(documents[1]!.line(["b", 7])).toBe(5);
 	});
 
+	it("counts lines that end in CR LF", () => {
+		const documents = [...readYamlDocuments("a: 1\r\n---\r\nb: 2\r\nc: 3\r\n")] as YamlDocument[];
+		expect(documents[1]!.line(["c"])).toBe(4);
+	});
+
 	it("keeps a directive with the document behind its marker", () => {
-		expect(read("# head\n%YAML 1.1\n---\na: on\n")).toEqual([new Map([["a", true]])]);
+		expect(read("# head\n%YAML 1.1\n---\na: on\n---\n{\n---\nb: off\n")).toEqual([
+			new Map([["a", true]]),
+			{ line: 6, problem: expect.any(String) },
+			new Map([["b", false]]),
+		]);
 	});
 
 	it.each([
@@ -90,6 +99,7 @@ describe("readYamlDocuments", () => {
 		["1 MiB of open brackets", `a: ${"[".repeat(1 << 20)}`, "nested too deeply"],
 		["1 MiB of dashes", "- ".repeat(1 << 19), "nested too deeply"],
 		["1 MiB of closing brackets", "] ".repeat(1 << 19), "text that fits nowhere"],
+		["a long comment before an open bracket", `${"# ".repeat(10_000)}\n---\n{`, "flow map must end with a }"],
 		["101 aliases", `a: &x 1\nb: [${Array(101).fill("*x").join(",")}]`, "more than 100 aliases"],
 		["nested aliases", bomb(), "its aliases expand to too much"],
 	])("stops at %s", (_name, text, problem) => {

@@ -77,7 +77,7 @@ function* splitAtMarkers(text: string): Generator<Part> {
 	for (const marker of text.matchAll(/(?<=\n)---(?=\s|$)/g)) {
 		const part = text.slice(from, marker.index);
 		// Directives belong to the document that the marker begins.
-		if (/^(?:#.*\s+)*%/.test(part)) continue;
+		if (/^(?:[#%].*\n|\s)*$/.test(part)) continue;
 		yield { text: part, firstLine };
 		from = marker.index;
 		firstLine += part.split("\n").length - 1;

@@ -1,7 +1,7 @@
 import type { AddressInfo, Server } from "node:net";
+import { MqttConnectionError } from "../../src/errors.js";
 import { type BrokerUrl, parseBrokerUrl } from "../../src/mqtt/broker-url.js";
 import { type Connection, type ConnectionListener, type ConnectionOptions, dial } from "../../src/mqtt/connection.js";
-import { MqttConnectionError } from "../../src/errors.js";
 import { eventually } from "./eventually.js";
 
 /** Listens to one Network Connection and remembers what it said. */

@@ -1,0 +1,131 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "../diagnostics/logger.js";
+import { ChildApp } from "./child-app.js";
+import { createRunLogger } from "./run-logger.js";
+import type { RunOptions } from "./run-options.js";
+import { type Environment, type OpenSidecar, openSidecar } from "./sidecar.js";
+import { StopRequest } from "./stop-request.js";
+
+/** Ended by a second signal, or with handlers left running. */
+const EXIT_UNFINISHED = 1;
+/** A bug: the state is unknown, so nothing goes on. As in BSD's sysexits.h. */
+const EXIT_BUG = 70;
+
+/** The answer to a forced shutdown leaves before the process does. */
+const FORCED_AFTER_MS = 100;
+
+/** Runs one sidecar, and the app if there is a command. Resolves with the exit code; rejects with what keeps it from starting. */
+export async function runSidecar(options: RunOptions, env: Environment): Promise<number> {
+	return await new Run(options, env).toTheEnd();
+}
+
+/** One sidecar from its start to its end, with the app that it started, if any. */
+class Run {
+	readonly #options: RunOptions;
+	readonly #env: Environment;
+	readonly #logger: Logger;
+	readonly #stop = new StopRequest();
+	#app: ChildApp | undefined;
+
+	constructor(options: RunOptions, env: Environment) {
+		this.#options = options;
+		this.#env = env;
+		this.#logger = createRunLogger(options);
+	}
+
+	/** Resolves with the exit code; rejects when it can't be started. */
+	async toTheEnd(): Promise<number> {
+		this.#watchProcess();
+		const sidecar = await this.#open();
+		this.#logger.info(`listening on ${sidecar.url}`);
+		try {
+			sidecar.runtime.start();
+			this.#app = await this.#startApp(sidecar);
+		} catch (error) {
+			await sidecar.close();
+			throw error;
+		}
+		const appEnd = this.#app?.ended.then((end) => {
+			this.#stop.ask(`the app ended with ${end.description}`);
+			return end.exitCode;
+		});
+		this.#logger.info(`stopping: ${await this.#stop.reason}`);
+		const appExitCode = await Promise.race([appEnd, undefined]);
+		const finished = await this.#close(sidecar);
+		this.#logger.info("stopped");
+		return appExitCode ?? (finished ? 0 : EXIT_UNFINISHED);
+	}
+
+	async #open(): Promise<OpenSidecar> {
+		const { ignoredFlags } = this.#options;
+		if (ignoredFlags.length > 0) {
+			const names = ignoredFlags.map((name) => `--${name}`).join(", ");
+			this.#logger.info(`without effect in this version: ${names}`);
+		}
+		return await openSidecar({
+			options: this.#options,
+			env: this.#env,
+			cwd: process.cwd(),
+			logger: this.#logger,
+			onShutdown: (force) => this.#onShutdown(force),
+		});
+	}
+
+	#startApp(sidecar: OpenSidecar): Promise<ChildApp> | undefined {
+		const { command } = this.#options;
+		if (command === undefined) return undefined;
+		const env = appEnvironment(this.#env, this.#options, sidecar.httpPort);
+		return ChildApp.start({ command, env, stdout: process.stdout, stderr: process.stderr });
+	}
+
+	/** The graceful stop. False when handlers were left running. */
+	async #close(sidecar: OpenSidecar): Promise<boolean> {
+		const drained = sidecar.drain();
+		// Reading has ended; the API stays for an app that has something left to send.
+		const block = delay(this.#options.blockShutdownMs, undefined, { ref: false });
+		await Promise.race([block, this.#app?.ended ?? block]);
+		const finished = await drained;
+		if (!finished) this.#logger.warn("the grace period ended with deliveries still at the app; the broker keeps them");
+		const stopped = await this.#app?.stop(this.#options.gracePeriodMs);
+		if (stopped === false) this.#logger.warn("the app did not end within the grace period and was killed");
+		await sidecar.close();
+		return finished;
+	}
+
+	#onShutdown(force: boolean): void {
+		if (force) setTimeout(() => process.exit(EXIT_UNFINISHED), FORCED_AFTER_MS);
+		this.#stop.ask("the API's shutdown was called");
+	}
+
+	#watchProcess(): void {
+		this.#stop.listen((signal) => {
+			this.#logger.warn(`${signal} again: ending at once`);
+			process.exit(EXIT_UNFINISHED);
+		});
+		process.on("exit", () => {
+			this.#app?.kill();
+			this.#logger.flush();
+		});
+		process.on("uncaughtException", (error) => {
+			this.#logger.fatal("a bug: the state is unknown, ending", { error, stack: error.stack });
+			process.exit(EXIT_BUG);
+		});
+		// Without a listener Node would open its debugger on SIGUSR1, for anybody on this machine.
+		process.on("SIGUSR1", () => {});
+		// A log that nobody reads any more is no reason to stop the messages.
+		for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+	}
+}
+
+/** What an app finds in its environment, as with `dapr run`. */
+export function appEnvironment(env: Environment, options: RunOptions, httpPort: number): Environment {
+	const { appId, appPort, appProtocol, appChannelAddress } = options;
+	return {
+		...env,
+		APP_ID: appId,
+		...(appPort !== undefined && { APP_PORT: String(appPort) }),
+		APP_PROTOCOL: appProtocol,
+		APP_CHANNEL_ADDRESS: appChannelAddress,
+		DAPR_HTTP_PORT: String(httpPort),
+	};
+}

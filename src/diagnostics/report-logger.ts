@@ -1,0 +1,47 @@
+import type { Report } from "../bindings/binding.js";
+import type { Logger } from "./logger.js";
+
+const INTERVAL_MS = 1_000;
+
+interface Window {
+	/** The newest report that was not logged. */
+	waiting: Report | undefined;
+	suppressed: number;
+}
+
+/**
+ * Logs what components report: of each code and component at most one line a second. What comes in between is counted; the
+ * next line is the newest of it, with `suppressed`, how many others it stands for.
+ */
+export function reportLogger(logger: Logger): (component: string | undefined, report: Report) => void {
+	const windows = new Map<string, Window>();
+
+	const log = (key: string, component: string | undefined, report: Report, suppressed: number): void => {
+		const { code, error, details } = report;
+		logger[report.level](report.message, {
+			...details,
+			code,
+			component,
+			error,
+			suppressed: suppressed > 0 ? suppressed : undefined,
+		});
+		const window: Window = { waiting: undefined, suppressed: 0 };
+		windows.set(key, window);
+		setTimeout(() => {
+			windows.delete(key);
+			if (window.waiting !== undefined) log(key, component, window.waiting, window.suppressed - 1);
+		}, INTERVAL_MS).unref();
+	};
+
+	return (component, report) => {
+		if (!logger.isEnabled(report.level)) return;
+		const key = `${component ?? ""} ${report.code}`;
+		const window = windows.get(key);
+		if (window === undefined) {
+			log(key, component, report, 0);
+			return;
+		}
+		window.waiting = report;
+		window.suppressed++;
+	};
+}
