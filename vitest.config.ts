@@ -1,7 +1,7 @@
-import { configDefaults, defineConfig } from "vitest/config";
+import { defineConfig } from "vitest/config";
 
-/** What starts whole programs or waits for real time may take its time; the rest must not. */
-const programs = ["test/**/*.test.ts"];
+/** In every project: files run in processes of their own, and what they leave open fails them. */
+const common = { pool: "forks", setupFiles: "test/support/leak-check.ts" } as const;
 
 export default defineConfig({
 	test: {
@@ -10,22 +10,13 @@ export default defineConfig({
 		teardownTimeout: 5_000,
 		reporters: process.env.CI === "true" ? ["default"] : ["dot"],
 		projects: [
+			{ test: { ...common, name: "unit", include: ["src/**/*.test.ts"], testTimeout: 10_000 } },
 			{
 				test: {
-					name: "unit",
-					include: ["src/**/*.test.ts"],
-					setupFiles: "test/support/leak-check.ts",
-					pool: "forks",
-				},
-			},
-			{
-				test: {
+					...common,
 					name: "programs",
-					include: programs,
-					exclude: [...configDefaults.exclude],
+					include: ["test/**/*.test.ts"],
 					globalSetup: "test/support/build-setup.ts",
-					setupFiles: "test/support/leak-check.ts",
-					pool: "forks",
 					testTimeout: 30_000,
 					hookTimeout: 60_000,
 				},

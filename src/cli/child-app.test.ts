@@ -50,6 +50,19 @@ describe("ChildApp", () => {
 		);
 	});
 
+	it("a reader that is slow holds the app's output back, and one that is gone does not", async () => {
+		const slow = new PassThrough({ highWaterMark: 1 });
+		const command = [process.execPath, "-e", "for (let n = 0; n < 20_000; n++) console.log('x'.repeat(100))"] as const;
+		const app = await ChildApp.start({ command: [...command], env: {}, stdout: slow, stderr: slow });
+		onTestFinished(() => app.kill());
+		slow.on("error", () => {});
+		await eventually(() => expect(slow.writableLength).toBeGreaterThan(0));
+		const held = slow.writableLength;
+		expect(held).toBeLessThan(1_000_000);
+		slow.destroy(new Error("the reader is gone"));
+		expect(await app.ended).toMatchObject({ exitCode: 0 });
+	});
+
 	it("the app has the environment it is given", async () => {
 		const { app, output } = await start("console.log(process.env.APP_ID)", { APP_ID: "shop" });
 		await app.ended;

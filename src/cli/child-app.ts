@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
+import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigurationError } from "../errors.js";
 import { LinePrefixer } from "./line-prefixer.js";
@@ -45,8 +46,8 @@ export class ChildApp {
 	/** Starts the command; every line of its output is marked `== APP ==`. Rejects with ConfigurationError when it can't be started. */
 	static async start({ command, env, stdout, stderr }: ChildAppOptions): Promise<ChildApp> {
 		const child = await spawnInGroup(command, env);
-		child.stdout.pipe(new LinePrefixer("== APP == ")).pipe(stdout, { end: false });
-		child.stderr.pipe(new LinePrefixer("== APP == ")).pipe(stderr, { end: false });
+		forwardLines(child.stdout, stdout);
+		forwardLines(child.stderr, stderr);
 		return new ChildApp(child, child.pid!);
 	}
 
@@ -86,6 +87,16 @@ export class ChildApp {
 			this.#groupIsGone = true;
 		}
 	}
+}
+
+/** As pipe() does, but a target whose reader is gone swallows everything: the app must not block because nobody reads its log. */
+function forwardLines(source: Readable, target: NodeJS.WritableStream): void {
+	const lines = source.pipe(new LinePrefixer("== APP == "));
+	const resume = () => lines.resume();
+	target.on("drain", resume).on("error", resume);
+	lines.on("data", (chunk) => {
+		if (target.writable && !target.write(chunk)) lines.pause();
+	});
 }
 
 async function spawnInGroup([program, ...rest]: ChildAppOptions["command"], env: ChildAppOptions["env"]) {

@@ -26,6 +26,8 @@ class Run {
 	readonly #logger: Logger;
 	readonly #stop = new StopRequest();
 	#app: ChildApp | undefined;
+	/** Set when it was the app that ended the run. */
+	#appExitCode: number | undefined;
 
 	constructor(options: RunOptions, env: Environment) {
 		this.#options = options;
@@ -45,15 +47,14 @@ class Run {
 			await sidecar.close();
 			throw error;
 		}
-		const appEnd = this.#app?.ended.then((end) => {
-			this.#stop.ask(`the app ended with ${end.description}`);
-			return end.exitCode;
+		void this.#app?.ended.then((end) => {
+			// An app that ends while we stop does what it was asked to.
+			if (this.#stop.ask(`the app ended with ${end.description}`)) this.#appExitCode = end.exitCode;
 		});
 		this.#logger.info(`stopping: ${await this.#stop.reason}`);
-		const appExitCode = await Promise.race([appEnd, undefined]);
 		const finished = await this.#close(sidecar);
 		this.#logger.info("stopped");
-		return appExitCode ?? (finished ? 0 : EXIT_UNFINISHED);
+		return this.#appExitCode ?? (finished ? 0 : EXIT_UNFINISHED);
 	}
 
 	async #open(): Promise<OpenSidecar> {

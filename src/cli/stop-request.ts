@@ -3,6 +3,7 @@ export class StopRequest {
 	/** Resolves with the reason, for people, once somebody asked. */
 	readonly reason: Promise<string>;
 	#ask: (reason: string) => void = () => {};
+	#asked = false;
 
 	constructor() {
 		this.reason = new Promise((resolve) => {
@@ -10,9 +11,12 @@ export class StopRequest {
 		});
 	}
 
-	/** Asks for a graceful stop. Idempotent. */
-	ask(reason: string): void {
+	/** Asks for a graceful stop. False when somebody did before. */
+	ask(reason: string): boolean {
+		if (this.#asked) return false;
+		this.#asked = true;
 		this.#ask(reason);
+		return true;
 	}
 
 	/** Listens to the signals that end a process; `again` runs when a second one comes. */

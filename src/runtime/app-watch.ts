@@ -92,11 +92,17 @@ export class AppWatch {
 
 	/** Resolves when the port, after appearance number `appearance`, was away and is open again. Rejects when the signal aborts. */
 	async untilReopened(appearance: number): Promise<void> {
-		for (;;) {
-			await this.untilOpen();
-			if (this.#appearances !== appearance) return;
-			await sleep(this.#recheckMs, undefined, { signal: this.#signal });
-			if (this.#open && !(await this.#channel.isPortOpen())) this.lost();
+		this.#signal.throwIfAborted();
+		const timer = setInterval(() => void this.#recheck(), this.#recheckMs);
+		try {
+			while (this.#appearances === appearance) await once(this.#changes, "open", { signal: this.#signal });
+		} finally {
+			clearInterval(timer);
 		}
+		await this.untilOpen();
+	}
+
+	async #recheck(): Promise<void> {
+		if (this.#open && !(await this.#channel.isPortOpen())) this.lost();
 	}
 }

@@ -178,7 +178,7 @@ class HttpChannel implements AppChannel, ExchangeListener {
 			for (const connection of this.#connections) {
 				if (connection.exchange?.signal !== signal) continue;
 				connection.exchange.resolve(NO_VERDICT);
-				connection.cancel();
+				
 			}
 		};
 		signal.addEventListener("abort", abort, { once: true });

@@ -1,4 +1,5 @@
 import type { Delivery } from "../../src/mqtt/delivery.js";
+import type { InboundCounters } from "../../src/mqtt/inbound.js";
 import type { PublishPacket } from "../../src/mqtt/packet.js";
 import { MqttSession } from "../../src/mqtt/session.js";
 import { Subscriptions } from "../../src/mqtt/subscriptions.js";
@@ -30,6 +31,10 @@ export class RealEngine implements Engine {
 
 	get running(): readonly Attempt[] {
 		return this.#running;
+	}
+
+	get counters(): Readonly<InboundCounters> {
+		return this.#session.inbound.counters;
 	}
 
 	connecting(): void {

@@ -43,8 +43,9 @@ const step: fc.Arbitrary<readonly [string, Step]> = fc.oneof(
 	},
 );
 
-function run(make: () => Engine, style: ResendStyle, numRuns: number): fc.RunDetails<unknown> {
-	return fc.check(
+/** What broke, after which steps; `kept` when nothing did. */
+function outcome(make: () => Engine, style: ResendStyle, numRuns: number): string {
+	const details = fc.check(
 		fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
 			const model = new BrokerModel(style);
 			const engine = make();
@@ -54,10 +55,8 @@ function run(make: () => Engine, style: ResendStyle, numRuns: number): fc.RunDet
 		}),
 		{ numRuns },
 	);
-}
-
-function failureOf(details: fc.RunDetails<unknown>): string {
-	const steps = (details.counterexample as [[string, Step][]] | null)?.[0].map(([name]) => name) ?? [];
+	if (!details.failed) return "kept";
+	const steps = details.counterexample?.[0].map(([name]) => name) ?? [];
 	const reason = details.errorInstance instanceof Error ? details.errorInstance.message : "";
 	return `${reason} after: ${steps.join(", ")} (seed ${details.seed})`;
 }
@@ -65,14 +64,32 @@ function failureOf(details: fc.RunDetails<unknown>): string {
 describe("the session against a model of broker, wire and app", () => {
 	for (const style of ["dup", "no-dup", "renumber"] as const) {
 		it(`keeps I1 to I5, I9 and I13 with a broker that resends in the style "${style}"`, () => {
-			const details = run(() => new RealEngine(), style, 1_500);
-			expect(details.failed ? failureOf(details) : "kept").toBe("kept");
+			const engines: RealEngine[] = [];
+			const make = () => {
+				const engine = new RealEngine();
+				engines.push(engine);
+				return engine;
+			};
+			expect(outcome(make, style, 1_500)).toBe("kept");
+			const sum = (name: "adopted" | "copies" | "stale") =>
+				engines.reduce((total, { counters }) => total + counters[name], 0);
+			// A run in which nothing of this happened would prove nothing.
+			expect(sum("copies")).toBeGreaterThan(50);
+			expect(sum("stale")).toBeGreaterThan(50);
+			if (style !== "no-dup") expect(sum("adopted")).toBeGreaterThan(50);
 		});
 	}
 
+	it("keeps them with ackOrder: strict", () => {
+		expect(outcome(() => new RealEngine({ strict: true }), "dup", 1_000)).toBe("kept");
+	});
+
+	it("keeps them when the buffer is so small that orphans are forgotten", () => {
+		expect(outcome(() => new RealEngine({ maxBuffered: 450 }), "dup", 1_000)).toBe("kept");
+	});
+
 	it("is not fooled by the checks: a plain engine without adoption passes them as well", () => {
-		const details = run(() => new PlainEngine(), "dup", 500);
-		expect(details.failed ? failureOf(details) : "kept").toBe("kept");
+		expect(outcome(() => new PlainEngine(), "dup", 500)).toBe("kept");
 	});
 });
 
@@ -89,9 +106,7 @@ describe("the model catches an engine that", () => {
 	};
 	for (const [name, [bug, reason]] of Object.entries(bugs)) {
 		it(name, () => {
-			const details = run(() => new PlainEngine(bug), "dup", 3_000);
-			expect(details.failed).toBe(true);
-			expect(failureOf(details)).toMatch(reason);
+			expect(outcome(() => new PlainEngine(bug), "dup", 3_000)).toMatch(reason);
 		});
 	}
 });
