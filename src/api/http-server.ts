@@ -10,10 +10,7 @@ import { isLoopback, listenAddresses, listenOnAll, originOf } from "./listen-add
 import { RequestBudget } from "./request-body.js";
 import type { Sidecar } from "./sidecar.js";
 
-const HEADERS_TIMEOUT_MS = 10_000;
-const UPLOAD_TIMEOUT_MS = 30_000;
-const KEEP_ALIVE_TIMEOUT_MS = 65_000;
-const TIMEOUT_CHECK_MS = 5_000;
+const DEFAULT_TIMEOUTS: HttpTimeouts = { headersMs: 10_000, uploadMs: 30_000, keepAliveMs: 65_000, checkMs: 5_000 };
 const MAX_CONNECTIONS = 16_384;
 const MAX_OPEN_REQUESTS = 4_096;
 const MAX_UPLOADED_BYTES = 256 * 1024 * 1024;
@@ -21,6 +18,18 @@ const DEFAULT_MAX_BODY_SIZE = 4 * 1024 * 1024;
 const DEFAULT_MAX_HEADER_SIZE = 8 * 1024;
 const DRAIN_TIMEOUT_MS = 10_000;
 const REAP_MS = 50;
+
+/** How long a caller may take; over time it gets 408 and its connection is closed. Milliseconds. */
+export interface HttpTimeouts {
+	/** For the headers of a request. */
+	readonly headersMs: number;
+	/** For a request as a whole, until its body has arrived. */
+	readonly uploadMs: number;
+	/** Between two requests on one connection. */
+	readonly keepAliveMs: number;
+	/** How often the first two are looked at. */
+	readonly checkMs: number;
+}
 
 /** What the HTTP API is to be like. Sizes in bytes. */
 export interface HttpServerOptions {
@@ -43,6 +52,8 @@ export interface HttpServerOptions {
 	readonly maxHeaderSize?: number | undefined;
 	/** Open invocations beyond which callers get 503. Default 4,096. */
 	readonly maxOpenRequests?: number | undefined;
+	/** Default 10 s, 30 s, 65 s, looked at every 5 s. */
+	readonly timeouts?: HttpTimeouts | undefined;
 	/** Told of failures that nobody foresaw; the caller sees 500 `internal error`. */
 	readonly onError?: ((error: unknown) => void) | undefined;
 }
@@ -84,7 +95,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 	const serve = (request: IncomingMessage, response: ServerResponse): void => {
 		if (gate.admits(request, response)) app.routing(request, response);
 	};
-	const create = () => createNodeServer(serve, options.maxHeaderSize ?? DEFAULT_MAX_HEADER_SIZE);
+	const create = () =>
+		createNodeServer(serve, options.maxHeaderSize ?? DEFAULT_MAX_HEADER_SIZE, options.timeouts ?? DEFAULT_TIMEOUTS);
 	let servers: readonly Server[] = [];
 	return {
 		async listen() {
@@ -117,12 +129,13 @@ function createApp(): FastifyInstance {
 function createNodeServer(
 	serve: (request: IncomingMessage, response: ServerResponse) => void,
 	maxHeaderSize: number,
+	timeouts: HttpTimeouts,
 ): Server {
 	const server = createServer({
-		headersTimeout: HEADERS_TIMEOUT_MS,
-		requestTimeout: UPLOAD_TIMEOUT_MS,
-		keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-		connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+		headersTimeout: timeouts.headersMs,
+		requestTimeout: timeouts.uploadMs,
+		keepAliveTimeout: timeouts.keepAliveMs,
+		connectionsCheckingInterval: timeouts.checkMs,
 		maxHeaderSize,
 		insecureHTTPParser: false,
 	});

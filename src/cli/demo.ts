@@ -37,7 +37,7 @@ const EXAMPLE_COMMAND = `{"operation":"create","metadata":{"topic":"${COMMAND_TO
 /** Where people expect things; any free port where one of these is taken. */
 const USUAL_PORTS = { broker: 1883, app: 3000, sidecar: 3500 } as const;
 /** Without a round trip for so long something is wrong. */
-const SILENCE_MS = 15_000;
+const SILENCE_MS = 10_000;
 
 interface DemoSettings {
 	/** Undefined: until somebody stops it. */

@@ -7,7 +7,7 @@ import { BindingError } from "../errors.js";
 export function problemLines(error: unknown): readonly string[] | undefined {
 	const errors = flatten(error);
 	if (!errors.every((each) => each instanceof BindingError)) return undefined;
-	return errors.map((each) => `error: ${each.message}`);
+	return errors.flatMap((each) => each.message.split("\n").map((line) => `error: ${line}`));
 }
 
 function flatten(error: unknown): readonly unknown[] {

@@ -5,7 +5,7 @@ import { renderReady } from "../diagnostics/health.js";
 import { type Logger, reportLogger } from "../diagnostics/logger.js";
 import type { AppChannel } from "../runtime/app-channel.js";
 import { createHttpChannel } from "../runtime/http-channel.js";
-import { loadComponents } from "../runtime/load-components.js";
+import { LoadError, loadComponents } from "../runtime/load-components.js";
 import { Registry } from "../runtime/registry.js";
 import { Runtime } from "../runtime/runtime.js";
 import { LocalEnv } from "../secretstores/local-env.js";
@@ -45,14 +45,7 @@ export interface OpenSidecar extends AsyncDisposable {
 export async function openSidecar(given: OpenSidecarOptions): Promise<OpenSidecar> {
 	const { options, env, logger } = given;
 	const registry = createRegistry(env, given.cwd);
-	const components = await loadComponents({
-		paths: options.resourcesPaths,
-		appId: options.appId,
-		namespace: env.NAMESPACE || undefined,
-		env,
-		registry,
-		onWarning: (message) => logger.warn(message),
-	});
+	const { components, problems } = await load(given, registry);
 	const runtime = new Runtime({
 		appId: options.appId,
 		components,
@@ -61,12 +54,32 @@ export async function openSidecar(given: OpenSidecarOptions): Promise<OpenSideca
 		gracePeriodMs: options.gracePeriodMs,
 		onReport: reportLogger(logger),
 	});
-	await runtime.init();
+	await runtime.init().catch((error) => problems.push(error));
 	try {
+		if (problems.length > 0) throw new AggregateError(problems, "the components can't be used");
 		return await serve(given, runtime);
 	} catch (error) {
 		await runtime.close();
 		throw error;
+	}
+}
+
+/** What is wrong in one file must not hide what is wrong in another: the problems go along with what could be loaded. */
+async function load({ options, env, logger }: OpenSidecarOptions, registry: Registry) {
+	const problems: unknown[] = [];
+	try {
+		const components = await loadComponents({
+			paths: options.resourcesPaths,
+			appId: options.appId,
+			namespace: env.NAMESPACE || undefined,
+			env,
+			registry,
+			onWarning: (message) => logger.warn(message),
+		});
+		return { components, problems };
+	} catch (error) {
+		problems.push(error);
+		return { components: error instanceof LoadError ? error.components : [], problems };
 	}
 }
 

@@ -155,6 +155,14 @@ test("[MQTT-3.1.2-23] while we do not read, PINGREQ leaves in time and its answe
 	expect(calls).toEqual(["ping 30", "ping 60", "ping 90"]);
 });
 
+test("while we do not read, that nothing comes is no reason for a PINGREQ", () => {
+	const { keepAlive, calls, repeat } = setup();
+	keepAlive.start();
+	keepAlive.suspend();
+	repeat(100, 1, () => keepAlive.sent());
+	expect(calls).toEqual([]);
+});
+
 test("after we read again the answer has its full time", () => {
 	const { keepAlive, calls, advance } = setup();
 	keepAlive.start();

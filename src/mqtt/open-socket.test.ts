@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { createServer, type LookupFunction, type Server } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { dialError, dialRecorded, listen } from "../../test/support/connection-recorder.js";
@@ -108,6 +109,7 @@ test("a signal that aborts after the connection stands does not touch it", async
 	const port = await serve();
 	const controller = new AbortController();
 	const { connection, recorder } = await dialRecorded(`tcp://127.0.0.1:${port}`, {}, controller.signal);
+	expect(getEventListeners(controller.signal, "abort")).toEqual([]);
 	controller.abort();
 	await new Promise((resolve) => setImmediate(resolve));
 	expect(recorder.causes).toEqual([]);

@@ -243,6 +243,14 @@ test("destroy() ends at once with the cause it was given, and tells it later, on
 	expect(recorder.afterClosed).toEqual([]);
 });
 
+test("end() after the end resolves", async () => {
+	const { connection, recorder } = await connectPair();
+	connection.destroy(cause());
+	await recorder.cause();
+	await connection.end(60_000);
+	expect(recorder.afterClosed).toEqual([]);
+});
+
 test("destroy() cuts an end() short", async () => {
 	const { connection, recorder } = await connectPair();
 	const ended = connection.end(60_000);

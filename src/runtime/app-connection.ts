@@ -144,7 +144,7 @@ export class AppConnection implements Dispatcher.DispatchHandler {
 		const failure: Failure = {
 			error,
 			written: this.#abort !== undefined,
-			answering: this.#answering || isParserError(error),
+			answering: this.#answering,
 			reused: this.#reused,
 		};
 		const exchange = this.#take();
@@ -166,8 +166,4 @@ function retryAfter(headers: readonly Buffer[]): number | undefined {
 		}
 	}
 	return undefined;
-}
-
-function isParserError(error: Error): boolean {
-	return "code" in error && typeof error.code === "string" && error.code.startsWith("HPE_");
 }

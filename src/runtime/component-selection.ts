@@ -93,7 +93,7 @@ function judge(document: ComponentDocument, header: ComponentHeader, options: Se
 	if (scope !== undefined) {
 		return { sort: `of type ${type} for others`, why: `${scope} (${source})` };
 	}
-	const sort = `of type ${type}`;
+	const sort = type ? `of type ${type}` : "without type";
 	if (type && !known) {
 		const meant = nearType(type, options.registry.types);
 		if (meant === undefined)

@@ -8,7 +8,7 @@ import { type AppAnswer, type AppScript, HttpApp, type HttpAppOptions } from "..
 import type { ReadResponse, Verdict } from "../bindings/binding.js";
 import { AppError, ConfigurationError } from "../errors.js";
 import type { AppChannel } from "./app-channel.js";
-import { createHttpChannel, type HttpChannelOptions, routePath } from "./http-channel.js";
+import { createHttpChannel, type HttpChannelOptions } from "./http-channel.js";
 
 const event: ReadResponse = {
 	data: Buffer.from('{"t":21.5}'),
@@ -190,11 +190,12 @@ describe("F-38: the app's answer", () => {
 		],
 		["with headers of 100 KiB", `HTTP/1.1 200 OK\r\nx: ${"x".repeat(100_000)}\r\n\r\n`, "hang"],
 	])("a response %s is a failed attempt while the port is open", async (_, raw, end) => {
-		const { app, post } = await setUp({ script: () => ({ raw, end }) });
+		const { app, post } = await setUp({ script: inTurn(200, { raw, end }) });
+		await post();
 		const verdict = await post();
 		expect(verdict).toMatchObject({ kind: "failed", error: { code: "ERR_APP", outcome: "failed" } });
 		expect(verdict).not.toHaveProperty("status");
-		expect(app.requests).toHaveLength(1);
+		expect(app.requests).toHaveLength(2);
 	});
 
 	test("a connection that still works is used again after a refusal", async () => {
@@ -241,6 +242,33 @@ describe("a connection that ends without an answer", () => {
 	test("and the port closed is a crash, also when it was used before", async () => {
 		const { post } = await setUp({ script: inTurn(200, "crash") });
 		await post();
+		expect(await post()).toEqual({ kind: "none", crashed: true });
+	});
+
+	test("and the port closed by the time it is sent again is a crash", async () => {
+		let connections = 0;
+		const server = createServer((socket) => {
+			// The second connection is the look at the port.
+			if (++connections === 2) server.close();
+			let requests = 0;
+			socket.on("error", () => {});
+			socket.on("data", () => {
+				if (++requests === 1) socket.write("HTTP/1.1 204 No Content\r\n\r\n");
+				else socket.destroy();
+			});
+		});
+		const channel = openChannel({ port: await listening(server, "127.0.0.1") });
+		const { signal } = new AbortController();
+		expect(await channel.sendBindingEvent("o", "o", event, signal)).toEqual({ kind: "accepted" });
+		expect(await channel.sendBindingEvent("o", "o", event, signal)).toEqual({ kind: "none", crashed: true });
+	});
+
+	test("and the port closed a moment later is a crash: a dying process loses one socket after the other", async () => {
+		const { app, post } = await setUp();
+		app.script = () => {
+			setTimeout(() => app.crash(), 5);
+			return "reset";
+		};
 		expect(await post()).toEqual({ kind: "none", crashed: true });
 	});
 
@@ -308,6 +336,7 @@ describe("aborting", () => {
 		await eventually(() => expect(app.requests).toHaveLength(1));
 		abort.abort();
 		expect(await verdict).toEqual({ kind: "none" });
+		await eventually(() => expect(app.concurrency).toBe(0));
 		expect(await post()).toEqual({ kind: "accepted" });
 		expect(app.requests[1]?.connection).not.toBe(1);
 	});
@@ -464,22 +493,6 @@ describe("the app's port", () => {
 		abort.abort();
 		await expect(waiting).rejects.toThrow();
 	});
-});
-
-test.each([
-	["orders", "/orders"],
-	["/orders", "/orders"],
-	["//evil.example/orders/", "/evil.example/orders"],
-	["a//b/./../c", "/a/c"],
-	["../../etc", "/etc"],
-	["", "/"],
-	["my orders/größe", "/my%20orders/gr%C3%B6%C3%9Fe"],
-	["a%20b", "/a%20b"],
-	["orders?tenant=1&x=/", "/orders?tenant=1&x=/"],
-	["http://evil.example/", "/http:/evil.example"],
-	["a#b\r\nx: y", "/a%23bx:%20y"],
-])("the route %j stands for the path %s", (route, path) => {
-	expect(routePath(route)).toBe(path);
 });
 
 test("a token that can't be a header is refused without being shown", () => {

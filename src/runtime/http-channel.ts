@@ -1,4 +1,3 @@
-import { posix } from "node:path";
 import { ACCEPTED, type ReadResponse, type Verdict } from "../bindings/binding.js";
 import { AppError, ConfigurationError } from "../errors.js";
 import type { AppChannel } from "./app-channel.js";
@@ -6,6 +5,7 @@ import { AppConnection, type Exchange, type ExchangeListener, type Failure } fro
 import { AppPort } from "./app-port.js";
 import { EventHeaders, isHeaderToken } from "./event-headers.js";
 import { ExchangeQueue } from "./exchange-queue.js";
+import { routePath } from "./route-path.js";
 
 export interface HttpChannelOptions {
 	/** The app's host name or IP address; an IPv6 literal without brackets. */
@@ -30,16 +30,6 @@ const UNREACHABLE: Verdict = Object.freeze({ kind: "unreachable" });
 
 /** What OPTIONS carries. */
 const question: ReadResponse = { data: new Uint8Array(), metadata: {}, contentType: "application/json" };
-
-/** The path that a route stands for: one leading slash, no dot segments, no trailing slash, percent-encoded where HTTP needs it; a query stays. */
-export function routePath(route: string): string {
-	const at = route.indexOf("?");
-	const path = posix.normalize(`/${at < 0 ? route : route.slice(0, at)}`);
-	const url = new URL("http://app");
-	url.pathname = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
-	if (at >= 0) url.search = route.slice(at);
-	return url.pathname + url.search;
-}
 
 /**
  * The way to an app that speaks HTTP/1.1, over keep-alive connections of its own: no redirects, no proxies, no deadlines.
@@ -178,7 +168,7 @@ class HttpChannel implements AppChannel, ExchangeListener {
 			for (const connection of this.#connections) {
 				if (connection.exchange?.signal !== signal) continue;
 				connection.exchange.resolve(NO_VERDICT);
-				
+				connection.cancel();
 			}
 		};
 		signal.addEventListener("abort", abort, { once: true });
@@ -221,8 +211,7 @@ class HttpChannel implements AppChannel, ExchangeListener {
 	async #judge(exchange: Exchange, failure: Failure): Promise<Verdict | "again"> {
 		if (this.#isOver(exchange)) return NO_VERDICT;
 		if (!failure.written) return exchange.resent ? CRASHED : UNREACHABLE;
-		if (failure.reused && !failure.answering && !exchange.resent)
-			return (await this.#port.isOpen()) ? "again" : CRASHED;
+		if (failure.reused && !failure.answering) return (await this.#port.isOpen()) ? "again" : CRASHED;
 		if (!(await this.#port.staysOpen())) return CRASHED;
 		const what = failure.answering ? "broke off its answer" : "closed the connection without an answer";
 		const message = `the app ${what} to ${exchange.method} ${exchange.path}: ${failure.error.message}`;

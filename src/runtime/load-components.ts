@@ -15,11 +15,20 @@ export interface LoadOptions extends SelectionOptions {
 	readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** What is wrong in the component folders, and what could be loaded all the same: for those who go on to find the rest. */
+export class LoadError extends AggregateError {
+	readonly components: readonly ResolvedComponent[];
+	constructor(problems: readonly unknown[], components: readonly ResolvedComponent[]) {
+		super(problems, `${problems.length} ${problems.length === 1 ? "problem" : "problems"} in the components`);
+		this.components = components;
+	}
+}
+
 /**
  * Reads the component folders and resolves the bindings that are meant for this app, in the order of folders, file names and documents.
  * Secret stores are opened first; they are not among the result.
  *
- * Rejects with an AggregateError of ConfigurationErrors and SecretErrors that lists everything that is wrong in all files, each with
+ * Rejects with a LoadError of ConfigurationErrors and SecretErrors that lists everything that is wrong in all files, each with
  * `file:line`; also when there is nothing to use. What a component with `ignoreErrors` has wrong is only warned about.
  */
 export async function loadComponents(options: LoadOptions): Promise<readonly ResolvedComponent[]> {
@@ -31,9 +40,8 @@ export async function loadComponents(options: LoadOptions): Promise<readonly Res
 	if (components.length === 0 && findings.problems.length === 0) {
 		findings.add([nothingUsable(folders, selection, options)]);
 	}
-	const { length } = findings.problems;
-	if (length === 0) return components;
-	throw new AggregateError(findings.problems, `${length} ${length === 1 ? "problem" : "problems"} in the components`);
+	if (findings.problems.length === 0) return components;
+	throw new LoadError(findings.problems, components);
 }
 
 async function resolveAll(

@@ -242,12 +242,17 @@ describe("with an app", () => {
 	});
 
 	test("that says no, a component is an output only, and that is ready", async () => {
-		const app = await startApp(() => 404);
-		const made = await startedHost([{}], { appChannel: channelTo(app.port) });
+		const app = await startApp(({ method }) => (method === "POST" ? { delayMs: 10 } : 404));
+		const made = await startedHost([{}, { reads: "always" }], { appChannel: channelTo(app.port) });
 		await eventually(() => expect(made.runtime.health()).toMatchObject({ ready: true, started: true }));
 		expect(codes(made)).toEqual(["input-declined"]);
-		expect(made.bindings[0]?.isReading).toBe(false);
 		await made.runtime.invokeBinding("c0", request);
+		for (let index = 1; index <= 20; index++) {
+			made.bindings[1]?.deliver("the app stays");
+			await eventually(() => expect(made.bindings[1]?.accepted).toHaveLength(index));
+		}
+		expect(app.requests.filter(({ method }) => method === "OPTIONS")).toHaveLength(1);
+		expect(made.bindings[0]?.isReading).toBe(false);
 	});
 
 	test("that said no is asked again when its port comes back", async () => {
@@ -303,10 +308,12 @@ describe("F-34: an app that goes away", () => {
 		for (let index = 0; index < 200; index++) made.bindings[0]?.deliver(`${index}`);
 		await eventually(() => expect(app.posts).toHaveLength(200));
 		app.crash();
-		await eventually(() => expect(made.bindings[0]?.verdicts.length).toBeGreaterThanOrEqual(200));
-		expect(made.bindings[0]?.verdicts.every(({ kind }) => kind === "none" || kind === "unreachable")).toBe(true);
+		await eventually(() => expect(codes(made)).toEqual(["app-unreachable"]));
 		const back = await startApp(undefined, app.port);
 		await eventually(() => expect(made.bindings[0]?.accepted).toHaveLength(200));
+		const [first, second] = [made.bindings[0]?.verdicts.slice(0, 200), made.bindings[0]?.verdicts.slice(200)];
+		expect(first).toEqual(Array(200).fill({ kind: "none", crashed: true }));
+		expect(second).toEqual(Array(200).fill({ kind: "accepted" }));
 		expect(new Set(back.posts.map(({ body }) => body.toString())).size).toBe(200);
 	}, 15_000);
 });

@@ -1,16 +1,33 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { cp, readFile, realpath, symlink } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startProgram } from "../support/process.js";
+import { tempFolder } from "../support/temp-folder.js";
 
-const MAIN = join(import.meta.dirname, "../../dist/cli/main.js");
+const ROOT = join(import.meta.dirname, "../..");
 const STEPS = ["device → broker", "broker → sidecar → app", "app → sidecar → broker", "broker → device"];
 
 function startDemo(...args: string[]) {
-	const program = startProgram(process.execPath, [MAIN, "demo", ...args], { name: "demo" });
+	return startDemoFrom(ROOT, ...args);
+}
+
+function startDemoFrom(root: string, ...args: string[]) {
+	const program = startProgram(process.execPath, [join(root, "dist/cli/main.js"), "demo", ...args], { name: "demo" });
 	onTestFinished(() => program[Symbol.asyncDispose]());
 	return program;
+}
+
+/** A copy of the package whose component file somebody edited. */
+async function editedPackage(edit: (component: string) => string): Promise<string> {
+	const file = "demo/components/boiler.yaml";
+	const folder = await tempFolder({ [file]: edit(await readFile(join(ROOT, file), "utf8")) });
+	onTestFinished(() => folder[Symbol.asyncDispose]());
+	await cp(join(ROOT, "dist"), join(folder.path, "dist"), { recursive: true });
+	await cp(join(ROOT, "package.json"), join(folder.path, "package.json"));
+	await symlink(await realpath(join(ROOT, "node_modules")), join(folder.path, "node_modules"));
+	return folder.path;
 }
 
 /** Takes a port, unless somebody has it already. */
@@ -19,16 +36,16 @@ async function occupy(port: number): Promise<void> {
 	server.on("error", () => {});
 	onTestFinished(() => void server.close());
 	await Promise.race([once(server, "listening"), once(server, "error")]).catch(() => {});
-	void (server.address() as AddressInfo | null);
 }
 
 describe("mqtt3-binding demo", () => {
 	it("--messages 3 shows three round trips, step by step, and ends with exit code 0", async () => {
 		const demo = startDemo("--messages", "3", "--interval", "50ms");
 		expect((await demo.exited).code).toBe(0);
-		const steps = demo.output.flatMap((line) => /^[\d:.]{12} {2}(\S.*?\S) {2,}/.exec(line)?.[1] ?? []);
-		for (const step of STEPS) expect(steps.filter((each) => each === step).length).toBeGreaterThanOrEqual(3);
-		expect(steps.slice(0, 4)).toEqual(STEPS);
+		for (const number of [1, 2, 3]) {
+			const lines = demo.output.filter((line) => line.includes(`"reading":${number},`));
+			expect(lines.map((line) => /^[\d:.]{12} {2}(\S.*?\S) {2,}/.exec(line)?.[1])).toEqual(STEPS);
+		}
 		expect(demo.output.at(-1)).toMatch(
 			/^\d readings published, \d at the app, 3 commands back at the device; stopped in \d+ ms$/,
 		);
@@ -51,6 +68,23 @@ describe("mqtt3-binding demo", () => {
 		await demo.line(/broker → device .*\{"heating":false\}$/);
 		expect((await demo.stop({ signal: "SIGINT" })).code).toBe(0);
 		expect(demo.output.at(-1)).toMatch(/^1 reading published, 1 at the app, 1 command back at the device; stopped in/);
+	});
+
+	it("a component file that was broken is named with the line, and the demo ends with exit code 1", async () => {
+		const root = await editedPackage((component) => component.replace('"3"', '"three"'));
+		const demo = startDemoFrom(root);
+		expect((await demo.exited).code).toBe(1);
+		expect(demo.output).toHaveLength(1);
+		expect(demo.output[0]).toMatch(/^error: .*boiler\.yaml:16.*backOffMaxRetries.*"three"/);
+	});
+
+	it("a component file that reads another topic: --messages gives up with a reason and exit code 1", async () => {
+		const root = await editedPackage((component) => component.replace("home/+/temperature", "garden/+/temperature"));
+		const demo = startDemoFrom(root, "--messages", "1");
+		expect((await demo.exited).code).toBe(1);
+		expect(demo.output.join("\n")).toMatch(
+			/no round trip for 10 seconds: does .*boiler\.yaml read home\/boiler\/temperature\?/,
+		);
 	});
 
 	it("a wrong flag is named", async () => {

@@ -114,15 +114,20 @@ describe("mqtt3-binding run: what is refused", () => {
 
 	it("every wrong component is named with file and line", async () => {
 		const folder = await tempFolder({
-			"a.yaml":
-				"apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: a }\nspec:\n  type: bindings.mqtt3\n  version: v1\n  metadata:\n    - { name: url, value: tcp://localhost }\n    - { name: topic, value: t }\n",
-			"b.yaml":
-				"apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: b }\nspec:\n  type: bindings.mqtt3\n  version: v1\n  metadata:\n    - { name: url, value: tcp://localhost }\n    - { name: topic, value: t }\n    - { name: consumerID, value: c }\n    - { name: retain, value: maybe }\n",
+			"missing.yaml": component("tcp://localhost").replace(/.*consumerID.*\n/, ""),
+			"bad-boolean.yaml": `${component("tcp://localhost").replace("orders", "more")}    - { name: retain, value: maybe }\n`,
+			"no-yaml.yaml": "apiVersion: [",
+			"no-store.yaml": component("x")
+				.replace("orders", "third")
+				.replace('value: "x"', "secretKeyRef: { name: a, key: b }"),
 		});
 		onTestFinished(() => folder[Symbol.asyncDispose]());
 		const { code, output } = await outcome(["run", "--app-id", "shop", "--resources-path", folder.path]);
-		expect(output).toMatch(/^error: .*a\.yaml:\d+.*consumerID/m);
-		expect(output).toMatch(/^error: .*b\.yaml:11.*retain/m);
+		expect(output).toMatch(/^error: .*missing\.yaml:\d+.*consumerID/m);
+		expect(output).toMatch(/^error: .*bad-boolean\.yaml:12.*retain.*maybe/m);
+		expect(output).toMatch(/^error: .*no-yaml\.yaml:1/m);
+		expect(output).toMatch(/^error: .*no-store\.yaml:9.*url/m);
+		expect(output.split("\n").every((line) => line.startsWith("error: "))).toBe(true);
 		expect(output).not.toMatch(/\n\s+at /);
 		expect(code).toBe(1);
 	});

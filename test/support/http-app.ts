@@ -58,13 +58,13 @@ export class HttpApp implements AsyncDisposable {
 	readonly requests: AppRequest[] = [];
 	/** What the next requests get. */
 	script: AppScript;
-	/** How many requests were at the app at once, at most. */
+	/** How many requests are at the app now, and were at most. */
+	concurrency = 0;
 	maxConcurrency = 0;
 	readonly port: number;
 	readonly #server: Server;
 	readonly #sockets = new Map<Socket, { readonly number: number; requests: number }>();
 	#connections = 0;
-	#concurrency = 0;
 
 	private constructor(server: Server, script: AppScript) {
 		this.#server = server;
@@ -128,9 +128,9 @@ export class HttpApp implements AsyncDisposable {
 	}
 
 	async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-		this.#concurrency++;
-		this.maxConcurrency = Math.max(this.maxConcurrency, this.#concurrency);
-		response.on("close", () => this.#concurrency--);
+		this.concurrency++;
+		this.maxConcurrency = Math.max(this.maxConcurrency, this.concurrency);
+		response.on("close", () => this.concurrency--);
 		const socket = request.socket;
 		const place = this.#sockets.get(socket) ?? { number: 0, requests: 0 };
 		place.requests++;
