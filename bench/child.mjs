@@ -8,7 +8,12 @@ export function report() {
 		const seconds = (performance.now() - start) / 1_000;
 		const { user, system } = process.cpuUsage(cpu);
 		console.log(
-			JSON.stringify({ messages, seconds, cpuUs: (user + system) / messages, rssMb: process.memoryUsage.rss() / 2 ** 20 }),
+			JSON.stringify({
+				messages,
+				seconds,
+				cpuUs: (user + system) / messages,
+				rssMb: process.memoryUsage.rss() / 2 ** 20,
+			}),
 		);
 	};
 }

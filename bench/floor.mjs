@@ -6,7 +6,14 @@ const [port, clientId, count] = [Number(process.argv[2]), process.argv[3], Numbe
 const socket = net.connect(port, "127.0.0.1");
 socket.setNoDelay(true);
 const id = Buffer.from(clientId);
-socket.write(Buffer.concat([Buffer.from([0x10, 12 + id.length, 0, 4]), Buffer.from("MQTT"), Buffer.from([4, 0, 0, 60, 0, id.length]), id]));
+socket.write(
+	Buffer.concat([
+		Buffer.from([0x10, 12 + id.length, 0, 4]),
+		Buffer.from("MQTT"),
+		Buffer.from([4, 0, 0, 60, 0, id.length]),
+		id,
+	]),
+);
 const done = report();
 let seen = 0;
 let rest = Buffer.alloc(0);

@@ -39,7 +39,12 @@ for (let index = 0; index < connections; index++) {
 }
 function finish() {
 	latencies.sort((a, b) => a - b);
-	console.log(JSON.stringify({ medianMs: latencies[latencies.length >> 1], p99Ms: latencies[Math.floor(latencies.length * 0.99)] }));
+	console.log(
+		JSON.stringify({
+			medianMs: latencies[latencies.length >> 1],
+			p99Ms: latencies[Math.floor(latencies.length * 0.99)],
+		}),
+	);
 	done(count);
 	process.exit(0);
 }

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { InvokeResponse } from "../bindings/binding.js";
 import { baggageFault } from "./baggage.js";
 import { parseCreateRequest } from "./create-request.js";
 import { answer, answerError, answerNoContent } from "./http-answer.js";
 import type { RouteContext } from "./http-routes.js";
 import { readBody } from "./request-body.js";
-import type { BindingResponse } from "./sidecar.js";
 import { daprError, invokeError, isBug } from "./status.js";
 
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]{1,128}$/;
@@ -39,7 +39,7 @@ export async function invokeBinding(
 	}
 }
 
-function answerResult(request: IncomingMessage, response: ServerResponse, result: NonNullable<BindingResponse>): void {
+function answerResult(request: IncomingMessage, response: ServerResponse, result: InvokeResponse): void {
 	const headers: string[] = [];
 	for (const [key, value] of Object.entries(result.metadata)) {
 		if (HEADER_NAME.test(key)) headers.push(`metadata.${key}`, visible(value));

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type FastifyInstance, fastify } from "fastify";
 import { ConfigurationError } from "../errors.js";
 import { type ApiToken, Authentication } from "./authentication.js";
@@ -7,29 +7,14 @@ import { ConnectionSignals } from "./connection-signal.js";
 import { Gate } from "./gate.js";
 import { addRoutes } from "./http-routes.js";
 import { isLoopback, listenAddresses, listenOnAll, originOf } from "./listen-addresses.js";
+import { closeNodeServer, createNodeServer, DEFAULT_TIMEOUTS, type HttpTimeouts } from "./node-server.js";
 import { RequestBudget } from "./request-body.js";
 import type { Sidecar } from "./sidecar.js";
 
-const DEFAULT_TIMEOUTS: HttpTimeouts = { headersMs: 10_000, uploadMs: 30_000, keepAliveMs: 65_000, checkMs: 5_000 };
-const MAX_CONNECTIONS = 16_384;
 const MAX_OPEN_REQUESTS = 4_096;
 const MAX_UPLOADED_BYTES = 256 * 1024 * 1024;
 const DEFAULT_MAX_BODY_SIZE = 4 * 1024 * 1024;
 const DEFAULT_MAX_HEADER_SIZE = 8 * 1024;
-const DRAIN_TIMEOUT_MS = 10_000;
-const REAP_MS = 50;
-
-/** How long a caller may take; over time it gets 408 and its connection is closed. Milliseconds. */
-export interface HttpTimeouts {
-	/** For the headers of a request. */
-	readonly headersMs: number;
-	/** For a request as a whole, until its body has arrived. */
-	readonly uploadMs: number;
-	/** Between two requests on one connection. */
-	readonly keepAliveMs: number;
-	/** How often the first two are looked at. */
-	readonly checkMs: number;
-}
 
 /** What the HTTP API is to be like. Sizes in bytes. */
 export interface HttpServerOptions {
@@ -100,13 +85,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 	let servers: readonly Server[] = [];
 	return {
 		async listen() {
-			await app.ready();
-			servers = await listenOnAll(addresses, options.port, create);
-			return servers.map(originOf);
+			try {
+				await app.ready();
+				servers = await listenOnAll(addresses, options.port, create);
+				return servers.map(originOf);
+			} catch (error) {
+				authentication.close();
+				throw error;
+			}
 		},
 		async close() {
 			authentication.close();
-			await Promise.all(servers.map(closeServer));
+			await Promise.all(servers.map(closeNodeServer));
 			await app.close();
 		},
 	};
@@ -124,36 +114,4 @@ function createApp(): FastifyInstance {
 	app.addHttpMethod("POST", { hasBody: false, overrideExisting: true });
 	app.addHttpMethod("PUT", { hasBody: false, overrideExisting: true });
 	return app;
-}
-
-function createNodeServer(
-	serve: (request: IncomingMessage, response: ServerResponse) => void,
-	maxHeaderSize: number,
-	timeouts: HttpTimeouts,
-): Server {
-	const server = createServer({
-		headersTimeout: timeouts.headersMs,
-		requestTimeout: timeouts.uploadMs,
-		keepAliveTimeout: timeouts.keepAliveMs,
-		connectionsCheckingInterval: timeouts.checkMs,
-		maxHeaderSize,
-		insecureHTTPParser: false,
-	});
-	server.maxConnections = MAX_CONNECTIONS;
-	// The gate counts them: Node would drop those beyond the limit and go on without.
-	server.maxHeadersCount = 0;
-	server.on("request", serve);
-	// Nobody is told to go on before the gate has seen the headers.
-	server.on("checkContinue", serve);
-	return server;
-}
-
-async function closeServer(server: Server): Promise<void> {
-	const closed = new Promise((resolve) => server.close(resolve));
-	// A connection whose last answer is written counts as idle only afterwards.
-	const reaper = setInterval(() => server.closeIdleConnections(), REAP_MS);
-	const deadline = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT_MS);
-	await closed;
-	clearInterval(reaper);
-	clearTimeout(deadline);
 }

@@ -1,3 +1,4 @@
+import type { InvokeResponse } from "../bindings/binding.js";
 import { NotFoundError } from "../errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type AppConnection, describeSidecar, type MetadataDocument } from "./metadata-document.js";
@@ -11,9 +12,6 @@ export interface BindingRequest {
 	readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** What a binding answered, if anything. */
-export type BindingResponse = Awaited<ReturnType<Runtime["invokeBinding"]>>;
-
 /** Whether the sidecar does its work, and why not. */
 export interface Readiness {
 	readonly ready: boolean;
@@ -23,7 +21,7 @@ export interface Readiness {
 
 export interface SidecarOptions {
 	readonly appId: string;
-	readonly runtime: Runtime;
+	readonly runtime: Pick<Runtime, "invokeBinding" | "components" | "health">;
 	/** `x.y.z`. */
 	readonly runtimeVersion: string;
 	/** The app, where there is one. */
@@ -48,7 +46,7 @@ export class Sidecar {
 	}
 
 	/** Invokes an output binding. Rejects with NotFoundError, ConfigurationError or PublishError. */
-	async invoke(name: string, request: BindingRequest, signal: AbortSignal): Promise<BindingResponse> {
+	async invoke(name: string, request: BindingRequest, signal: AbortSignal): Promise<InvokeResponse | undefined> {
 		const { operation, data, metadata } = request;
 		if (operation === "") {
 			throw new NotFoundError("operation field is missing from request", { kind: "operation", missing: "" });

@@ -24,7 +24,7 @@ export async function runCommand([command, ...rest]: readonly string[]): Promise
 			}
 			case "demo": {
 				const { demo } = await import("./demo.js");
-				return await demo(rest, process.env, process.stdout);
+				return await demo(rest, process.env);
 			}
 			case "--version":
 			case "-version":

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Broker, startBroker } from "../broker/broker.js";
 import { DemoApp } from "./demo-app.js";
 import { COMMAND_TOPIC, DemoDevice, READING_TOPIC } from "./demo-device.js";
-import { DemoOutput, type DemoStream } from "./demo-output.js";
+import { DemoOutput } from "./demo-output.js";
 import { FlagValues } from "./flag-values.js";
 import { type Flag, readFlags } from "./flags.js";
 import { createRunLogger } from "./run-logger.js";
@@ -46,15 +46,16 @@ interface DemoSettings {
 }
 
 /** Runs the demo until it is stopped or has what it was asked for. Resolves with the exit code; rejects with ConfigurationErrors. */
-export async function demo(argv: readonly string[], env: Environment, stream: DemoStream): Promise<number> {
+export async function demo(argv: readonly string[], env: Environment): Promise<number> {
 	const settings = readSettings(argv);
 	if (settings === "help") {
-		stream.write(DEMO_HELP);
+		process.stdout.write(DEMO_HELP);
 		return 0;
 	}
 	const stop = new StopRequest();
 	stop.listen(() => process.exit(1));
-	return await new Demo(settings, new DemoOutput(stream), stop).run(env);
+	process.stdout.on("error", () => stop.ask("nobody reads what is shown"));
+	return await new Demo(settings, new DemoOutput(process.stdout), stop).run(env);
 }
 
 function readSettings(argv: readonly string[]): DemoSettings | "help" {
@@ -177,7 +178,7 @@ async function openDemoSidecar(port: number, app: DemoApp, broker: Broker, env: 
 		options: request.options,
 		env: { ...env, ...tokens, DEMO_BROKER_URL: broker.url },
 		cwd: process.cwd(),
-		logger: createRunLogger(request.options, { write: (line) => void process.stderr.write(line) }),
+		logger: createRunLogger(request.options, process.stderr),
 		onShutdown: () => {},
 	});
 }

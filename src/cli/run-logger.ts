@@ -5,8 +5,11 @@ import { flagError } from "./flags.js";
 import type { RunOptions } from "./run-options.js";
 import { readVersion } from "./version.js";
 
-/** The log as the flags ask for it; `destination` wins over them. Throws ConfigurationError when the file can't be opened. */
-export function createRunLogger(options: RunOptions, destination?: LogDestination): Logger {
+/** What a log may have waiting for a reader that is slow; beyond it lines are lost. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+
+/** The log as the flags ask for it, on `stream` unless they name a file. Throws ConfigurationError when the file can't be opened. */
+export function createRunLogger(options: RunOptions, stream: NodeJS.WriteStream): Logger {
 	const { logFile, logLevel, logAsJson, appId } = options;
 	return createLogger({
 		json: logAsJson,
@@ -14,18 +17,21 @@ export function createRunLogger(options: RunOptions, destination?: LogDestinatio
 		appId,
 		instance: hostname(),
 		version: readVersion(),
-		destination: destination ?? (logFile === undefined ? undefined : openLogFile(logFile)),
+		destination: logFile === undefined ? streamLog(stream) : fileLog(logFile),
 	});
 }
 
-function openLogFile(file: string): LogDestination {
-	let descriptor: number;
-	try {
-		descriptor = openSync(file, "a", 0o600);
-	} catch (cause) {
-		const code = cause instanceof Error && "code" in cause ? ` (${cause.code})` : "";
-		throw flagError("log-file", `--log-file ${JSON.stringify(file)}: can't be opened${code}`);
-	}
+/** Never waits for the reader: a pipe that nobody reads must not hold up the messages, nor the end of the process. */
+function streamLog(stream: NodeJS.WriteStream): LogDestination {
+	return {
+		write(line) {
+			if (stream.writable && stream.writableLength < MAX_WAITING_BYTES) stream.write(line);
+		},
+	};
+}
+
+function fileLog(file: string): LogDestination {
+	const descriptor = openLogFile(file);
 	return {
 		write(line) {
 			try {
@@ -35,4 +41,13 @@ function openLogFile(file: string): LogDestination {
 			}
 		},
 	};
+}
+
+function openLogFile(file: string): number {
+	try {
+		return openSync(file, "a", 0o600);
+	} catch (error) {
+		const code = error instanceof Error && "code" in error ? ` (${error.code})` : "";
+		throw flagError("log-file", `--log-file ${JSON.stringify(file)}: can't be opened${code}`);
+	}
 }

@@ -32,7 +32,7 @@ class Run {
 	constructor(options: RunOptions, env: Environment) {
 		this.#options = options;
 		this.#env = env;
-		this.#logger = createRunLogger(options);
+		this.#logger = createRunLogger(options, process.stdout);
 	}
 
 	/** Resolves with the exit code; rejects when it can't be started. */
@@ -103,10 +103,7 @@ class Run {
 			this.#logger.warn(`${signal} again: ending at once`);
 			process.exit(EXIT_UNFINISHED);
 		});
-		process.on("exit", () => {
-			this.#app?.kill();
-			this.#logger.flush();
-		});
+		process.on("exit", () => this.#app?.kill());
 		process.on("uncaughtException", (error) => {
 			this.#logger.fatal("a bug: the state is unknown, ending", { error, stack: error.stack });
 			process.exit(EXIT_BUG);

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { MqttRefusedError } from "../errors.js";
 import { createLogger, type LoggerOptions } from "./logger.js";
@@ -87,34 +86,4 @@ test("a very long value is cut, and members that name a secret are never written
 	expect(lines[0]?.length).toBeLessThan(4_096);
 	expect(lines[0]).toContain("(65535 characters)");
 	expect(lines[0]).not.toContain("hunter2");
-});
-
-describe("standard output", () => {
-	const MODULE = new URL("../../dist/diagnostics/logger.js", import.meta.url).href;
-
-	function run(code: string, onStart: (child: ReturnType<typeof execFile>) => void = () => undefined) {
-		const script = `import { createLogger } from ${JSON.stringify(MODULE)};
-			const logger = createLogger({ appId: "a", instance: "i", version: "1", json: true }); ${code}`;
-		return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-			const child = execFile(process.execPath, ["--input-type=module", "-e", script], (error, stdout, stderr) =>
-				resolve({ code: error?.code ?? 0, stdout, stderr }),
-			);
-			onStart(child);
-		});
-	}
-
-	test("what was logged is written before the process ends, however it ends", async () => {
-		const { code, stdout } = await run(
-			'for (let i = 0; i < 100; i++) logger.info("x"); logger.fatal("bug"); process.exit(70);',
-		);
-		expect([code, stdout.trim().split("\n").length]).toEqual([70, 101]);
-	});
-
-	test("a reader that goes away ends nothing", async () => {
-		const { code, stderr } = await run(
-			'setInterval(() => logger.info("x".repeat(1000)), 1); setTimeout(() => { console.error("alive"); process.exit(0); }, 400);',
-			(child) => child.stdout?.once("data", () => child.stdout?.destroy()),
-		);
-		expect([code, stderr]).toEqual([0, "alive\n"]);
-	});
 });

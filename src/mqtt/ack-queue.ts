@@ -72,11 +72,6 @@ export class AckQueue {
 		return this.#settled > 0 || this.#late.length > 0 ? head : undefined;
 	}
 
-	/** The oldest delivery that holds its place. */
-	get oldest(): Delivery | undefined {
-		return this.#head;
-	}
-
 	/** Forgets all places: the connection is gone. */
 	clear(): void {
 		for (let delivery = this.#head; delivery !== undefined; ) {

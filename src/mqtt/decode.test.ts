@@ -215,6 +215,14 @@ describe("the end of decoding", () => {
 		expect(packets).toHaveLength(1);
 	});
 
+	it("after stop() no PUBLISH of the chunk at hand is asked about", () => {
+		const admit = vi.fn(() => true);
+		const decoder: Decoder = new Decoder({ from: "server", onPacket: () => decoder.stop(), admit });
+		const bytes = packet(0x30, str("a"), 1);
+		decoder.push(Buffer.concat([bytes, bytes]));
+		expect(admit).toHaveBeenCalledTimes(1);
+	});
+
 	it("stop() from admit leaves that PUBLISH unreported", () => {
 		const { packets, decoder } = collect({
 			admit: () => {

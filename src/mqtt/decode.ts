@@ -171,7 +171,7 @@ export class Decoder {
 		const first = bytes[start]!;
 		const qos = ((first >> 1) & 0x03) as QoS;
 		const idSize = qos === 0 ? 0 : 2; // [MQTT-2.3.1-5]
-		if (remaining < 2 + idSize) throw lengthError(PACKET_TYPE.publish, `with remaining length ${remaining}`);
+		if (remaining < 2) throw lengthError(PACKET_TYPE.publish, `with remaining length ${remaining}`);
 		// [MQTT-3.3.2-1] The topic comes first.
 		if (end - body < 2) return this.#waitFor(body - start + 2);
 		const topicEnd = body + 2 + ((bytes[body]! << 8) | bytes[body + 1]!);

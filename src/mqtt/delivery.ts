@@ -46,10 +46,10 @@ export class Delivery {
 	stage: "waiting" | "at-app" | "between" | "held" | "settled" = "waiting";
 	/** When it is due again, or was last tried, by the handler's clock. */
 	at = 0;
-	/** This delivery may start only when that one's handler has ended. */
-	after: Delivery | undefined = undefined;
-	/** The delivery that waits for this one's handler. */
+	/** The delivery that waits for this one's handler, perhaps for others' too: see `deliverable`. */
 	successor: Delivery | undefined = undefined;
+	/** Those whose handlers ran when this one came, and must end before it starts. */
+	#predecessors: readonly Delivery[] | undefined;
 	/** Neighbours in the acknowledgement queue. */
 	previous: Delivery | undefined = undefined;
 	next: Delivery | undefined = undefined;
@@ -62,9 +62,17 @@ export class Delivery {
 		this.sequence = sequence;
 	}
 
-	/** May be handed to the app now, as far as the connection is concerned. */
+	/** May be handed to the app now: its connection is up, and no handler runs that must end first. */
 	get deliverable(): boolean {
-		return (this.state === "live" || this.lost) && !(this.after?.running ?? false);
+		return (this.state === "live" || this.lost) && !this.#predecessors?.some(({ running }) => running);
+	}
+
+	/** This one may start only when `older`'s handler has ended, and the handlers that `older` itself waited for. */
+	startAfter(older: Delivery): void {
+		const running = [older, ...(older.#predecessors ?? [])].filter((one) => one.running);
+		if (running.length === 0) return;
+		for (const one of running) one.successor = this;
+		this.#predecessors = [...(this.#predecessors ?? []), ...running];
 	}
 
 	/**
@@ -87,7 +95,10 @@ export class Delivery {
 		this.packet = { ...this.packet, payload: Buffer.from(buffer.slice(byteOffset, byteOffset + byteLength)) };
 	}
 
-	/** Forget it here without acknowledging it: the broker keeps it, or it has no acknowledgement. */
+	/**
+	 * Forget it here without acknowledging it: the broker keeps it, or it has no acknowledgement. For orphans that do not run, lost
+	 * deliveries and QoS 0; a live one keeps its place, as the broker still waits for its acknowledgement.
+	 */
 	release(): void {
 		this.#owner.release(this);
 	}

@@ -70,7 +70,10 @@ export class Inbound implements DeliveryOwner {
 	#buffered = 0;
 	#bufferedQos0 = 0;
 	#adopting = false;
-	#skipping = false;
+	/** Reading goes on although the buffer is full. */
+	#maySkip = false;
+	/** A message of this connection was passed by: so are all further ones, or they would overtake it. */
+	#hasSkipped = false;
 	#draining = false;
 	/** Deliveries of a session that is gone which the app has not seen; oldest first, bounded like orphans. */
 	readonly #lost = new Set<Delivery>();
@@ -111,28 +114,24 @@ export class Inbound implements DeliveryOwner {
 		return this.#queue.blocking();
 	}
 
-	/** The oldest delivery that has not given up its place. */
-	get oldestInPlace(): Delivery | undefined {
-		return this.#queue.oldest;
-	}
-
 	/** More is un-acknowledged than `maxBuffered` allows. */
 	get isOverCap(): boolean {
 		return this.#buffered > this.#options.maxBuffered;
 	}
 
-	/** This connection passes messages by; it wants to be resumed when half the buffer is free. */
+	/** Messages of this connection are passed by. */
 	get isSkipping(): boolean {
-		return this.#skipping;
+		return this.#maySkip || this.#hasSkipped;
 	}
 
+	/** Messages were passed by and half the buffer is free: a resumed connection would bring them. */
 	get wantsResume(): boolean {
-		return this.#skipping && this.#buffered <= this.#options.maxBuffered / 2;
+		return this.#hasSkipped && this.#buffered <= this.#options.maxBuffered / 2;
 	}
 
-	/** Reading must go on although the buffer is full: from here on messages are passed by. */
+	/** Reading must go on although the buffer is full: a message that comes before there is room is passed by, and all behind it. */
 	skip(): void {
-		this.#skipping = true;
+		this.#maySkip = true;
 	}
 
 	/** From here on what comes is passed by, un-acknowledged: the binding is stopping. */
@@ -152,11 +151,13 @@ export class Inbound implements DeliveryOwner {
 	connected(resumed: boolean): void {
 		this.#epoch++;
 		this.#adopting = resumed;
-		this.#skipping = false;
+		this.#maySkip = false;
+		this.#hasSkipped = false;
 		if (resumed) return;
 		this.#qos2.clear();
 		for (const orphan of this.#orphans.all()) {
-			if (!orphan.started) this.#lose(orphan);
+			// What was too large to be read can't be delivered; what was accepted unseen was dropped on purpose.
+			if (!orphan.started && !orphan.accepted && !orphan.packet.skipped) this.#lose(orphan);
 			this.#forget(orphan);
 		}
 		for (const oldest of this.#lost) {
@@ -178,8 +179,12 @@ export class Inbound implements DeliveryOwner {
 		this.#live.clear();
 		this.#buffered = 0;
 		for (const delivery of unfinished) {
-			delivery.state = "orphan";
-			this.#orphans.add(delivery);
+			if (this.#isAnswer(delivery)) {
+				delivery.state = "dead";
+			} else {
+				delivery.state = "orphan";
+				this.#orphans.add(delivery);
+			}
 		}
 		this.#trimOrphans();
 		this.#listener.orphaned();
@@ -188,13 +193,20 @@ export class Inbound implements DeliveryOwner {
 	/** Whether the decoder shall keep this PUBLISH's payload. */
 	admit(header: PublishHeader): boolean {
 		if (!this.#options.delivers || header.payloadSize > this.#options.maxPayloadSize) return false;
-		if (!this.#skipping && !this.#draining) return true;
+		if (!this.isSkipping && !this.#draining) return true;
 		if (header.qos === 0) return !this.#draining;
-		// A copy or an orphan's redelivery takes no new room, and only its payload tells it from another message.
-		if (!header.dup) return false;
+		if (this.#mayBeKnown(header)) return true;
+		if (this.isSkipping) this.#hasSkipped = true;
+		return false;
+	}
+
+	/** It could be here already: that takes no new room, and only its payload tells it from another message. */
+	#mayBeKnown({ packetId, topic, qos, dup, payloadSize }: PublishHeader): boolean {
+		if (qos === 2 && this.#qos2.mayHold(packetId, topic, payloadSize)) return true;
+		if (!dup) return false;
 		return (
-			this.#live.get(header.packetId)?.packet.payloadSize === header.payloadSize ||
-			(this.#adopting && this.#orphans.mayHold(header.topic, header.qos, header.payloadSize))
+			this.#live.get(packetId)?.packet.payloadSize === payloadSize ||
+			(this.#adopting && this.#orphans.mayHold(topic, qos, payloadSize))
 		);
 	}
 
@@ -211,6 +223,9 @@ export class Inbound implements DeliveryOwner {
 
 	/** PUBREL: the identifier is free again. The answer is PUBCOMP, known or not [MQTT-4.3.3-2]. */
 	released(packetId: number): void {
+		const answer = this.#live.get(packetId);
+		// The broker has a PUBREC: a second one would come too late, and be remembered for whatever has the identifier next.
+		if (answer !== undefined && this.#isAnswer(answer)) this.#withdraw(answer);
 		this.#qos2.delete(packetId);
 	}
 
@@ -228,6 +243,7 @@ export class Inbound implements DeliveryOwner {
 				sink("pubRec", packetId);
 			}
 		}
+		if (!this.isOverCap) this.#maySkip = false;
 	}
 
 	ack(delivery: Delivery): boolean {
@@ -313,9 +329,12 @@ export class Inbound implements DeliveryOwner {
 			}
 		}
 		this.#qos2.delete(packetId);
-		if (this.#draining || (this.#skipping && packet.payloadSize <= this.#options.maxPayloadSize)) {
+		if (this.#draining || this.isSkipping) {
 			// No room, no place: the broker sends it again to the next connection. Its identifier is no longer the older one's.
-			if (!this.#draining) this.counters.skipped++;
+			if (!this.#draining) {
+				this.#hasSkipped = true;
+				this.counters.skipped++;
+			}
 			if (older !== undefined) this.#replace(older, undefined);
 			return;
 		}
@@ -324,6 +343,11 @@ export class Inbound implements DeliveryOwner {
 		this.#meetOrphans(delivery);
 		this.#place(delivery);
 		this.#listener.delivered(delivery);
+	}
+
+	/** It is no message but a second PUBREC that waits for its turn: only for these memory and place stand side by side. */
+	#isAnswer({ packet, packetId }: Delivery): boolean {
+		return packet.qos === 2 && this.#qos2.has(packetId);
 	}
 
 	/** An equal PUBLISH between PUBREC and PUBREL: answered in its turn, not delivered [MQTT-4.3.3-2]. */
@@ -355,32 +379,29 @@ export class Inbound implements DeliveryOwner {
 	#meetOrphans(delivery: Delivery): void {
 		if (this.#orphans.size === 0) return;
 		for (const orphan of this.#orphans.withPacketId(delivery.packetId)) {
-			if (!orphan.running) {
-				this.#forget(orphan);
-			} else if (this.#adopting && equalMessages(orphan.packet, delivery.packet)) {
-				// aedes and rumqttd resend without DUP: it may be the same message, so the two never run side by side.
-				this.#forget(orphan);
-				this.#follow(orphan, delivery);
-			}
+			const mayBeSame = this.#adopting && equalMessages(orphan.packet, delivery.packet);
+			if (orphan.running && !mayBeSame) continue;
+			this.#forget(orphan);
+			// aedes and rumqttd resend without DUP: it may be the same message, so the two never run side by side.
+			if (mayBeSame) delivery.startAfter(orphan);
 		}
 	}
 
 	/** The broker gave `older`'s identifier to another message. */
 	#replace(older: Delivery, newer: Delivery | undefined): void {
-		this.#queue.remove(older);
-		this.#live.delete(older.packetId);
-		this.#buffered -= older.cost;
-		older.state = "dead";
-		if (newer !== undefined) {
-			if (older.running) this.#follow(older, newer);
-			else if (older.after?.running) this.#follow(older.after, newer);
-		}
+		this.#withdraw(older);
+		newer?.startAfter(older);
 		this.#listener.died(older);
 	}
 
-	#follow(older: Delivery, newer: Delivery): void {
-		older.successor = newer;
-		newer.after = older;
+	/** Takes away its place and its right to acknowledge. */
+	#withdraw(delivery: Delivery): void {
+		this.#queue.remove(delivery);
+		this.#live.delete(delivery.packetId);
+		this.#buffered -= delivery.cost;
+		delivery.state = "dead";
+		// Settled ones may have waited behind it.
+		this.onAckReady();
 	}
 
 	#create(packet: PublishPacket): Delivery {

@@ -53,7 +53,9 @@ export class Outbound {
 	/** In the order in which they were first written [MQTT-4.6.0-1]. */
 	readonly #order = new Set<OutboundPublish>();
 	#bytes = 0;
-	/** Publishes that the broker answered, for whoever watches over a broker that stopped answering. */
+	/** A publish was refused for want of room, and nothing has left since. */
+	#hasRefused = false;
+	/** Answers to publishes, for whoever watches over a broker that stopped answering. */
 	answers = 0;
 
 	/** Publishes that wait or are unanswered. */
@@ -61,8 +63,9 @@ export class Outbound {
 		return this.#waiting.length - this.#next + this.#unanswered.size + this.#qos2.pending;
 	}
 
+	/** There is no room for another publish, or there was none for the last that asked. */
 	get isFull(): boolean {
-		return this.pending >= MAX_PENDING || this.#bytes >= MAX_PENDING_BYTES;
+		return this.#hasRefused || this.pending >= MAX_PENDING || this.#bytes >= MAX_PENDING_BYTES;
 	}
 
 	/** Every pending publish whose caller still waits. */
@@ -72,15 +75,20 @@ export class Outbound {
 		yield* this.#qos2.open();
 	}
 
-	/** Puts a publish in line. Throws PublishError, `pending`, when there are too many. */
+	/** Puts a publish in line. Throws PublishError: `pending` when there are too many, else when there will never be room. */
 	enqueue(publish: OutboundPublish): void {
-		if (this.pending >= MAX_PENDING || this.#bytes + publish.payload.length > MAX_PENDING_BYTES) {
+		const { length } = publish.payload;
+		if (length > MAX_PENDING_BYTES) {
+			throw new PublishError(`a payload of ${length} bytes (at most ${MAX_PENDING_BYTES})`, { outcome: "not-sent" });
+		}
+		if (this.pending >= MAX_PENDING || this.#bytes + length > MAX_PENDING_BYTES) {
+			this.#hasRefused = true;
 			throw new PublishError(
 				`too many pending: ${this.pending} publishes, ${this.#bytes} bytes (at most ${MAX_PENDING} and ${MAX_PENDING_BYTES})`,
 				{ outcome: "not-sent", pending: true },
 			);
 		}
-		this.#bytes += publish.payload.length;
+		this.#bytes += length;
 		if (publish.qos === 2) this.#qos2.enqueue(publish);
 		else this.#waiting.push(publish);
 	}
@@ -132,12 +140,15 @@ export class Outbound {
 
 	/** PUBREC. The answer is written by the next write(). */
 	received(packetId: number): boolean {
-		return this.#qos2.received(packetId);
+		const isKnown = this.#qos2.received(packetId);
+		if (isKnown) this.answers++;
+		return isKnown;
 	}
 
 	/** PUBCOMP. */
 	completed(packetId: number): boolean {
 		const { known, publish } = this.#qos2.completed(packetId);
+		if (known) this.answers++;
 		if (publish !== undefined) this.#finish(publish);
 		return known;
 	}
@@ -155,7 +166,7 @@ export class Outbound {
 		if (publish.settled) return;
 		this.#settle(publish, new PublishError(reason, { outcome: publish.written ? "unknown" : "not-sent" }));
 		if (publish.qos === 2) {
-			if (this.#qos2.abandon(publish)) this.#bytes -= publish.payload.length;
+			if (this.#qos2.abandon(publish)) this.#makeRoom(publish);
 			return;
 		}
 		const index = this.#waiting.indexOf(publish, this.#next);
@@ -176,7 +187,7 @@ export class Outbound {
 					lost,
 					new PublishError("the broker lost the session in the middle of a QoS 2 handshake", { outcome: "unknown" }),
 				);
-				this.#bytes -= lost.payload.length;
+				this.#makeRoom(lost);
 			}
 		}
 	}
@@ -193,7 +204,7 @@ export class Outbound {
 		this.#unanswered.clear();
 		this.#waiting = [...again, ...this.#waiting.slice(this.#next)];
 		this.#next = 0;
-		for (const publish of this.#qos2.disconnected()) this.#bytes -= publish.payload.length;
+		for (const publish of this.#qos2.disconnected()) this.#makeRoom(publish);
 	}
 
 	/** Ends everything: the client closes. */
@@ -202,7 +213,7 @@ export class Outbound {
 	}
 
 	#finish(publish: OutboundPublish): void {
-		this.#bytes -= publish.payload.length;
+		this.#makeRoom(publish);
 		this.#settle(publish, undefined);
 	}
 
@@ -214,8 +225,13 @@ export class Outbound {
 
 	/** Out of every account. */
 	#drop(publish: OutboundPublish): void {
-		this.#bytes -= publish.payload.length;
+		this.#makeRoom(publish);
 		this.#forgetId(publish);
+	}
+
+	#makeRoom(publish: OutboundPublish): void {
+		this.#bytes -= publish.payload.length;
+		this.#hasRefused = false;
 	}
 
 	#forgetId(publish: OutboundPublish): void {

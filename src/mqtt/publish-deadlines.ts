@@ -2,6 +2,8 @@ import type { Outbound, OutboundPublish } from "./outbound.js";
 
 /** Coarser than a timer needs, so that many deadlines close together cost one pass. */
 const GRAIN_MS = 10;
+/** The longest delay that setTimeout knows; it takes more for none. */
+const MAX_TIMER_MS = 2_147_483_647;
 
 /** Ends publishes whose deadline passed: one timer for all of them. */
 export class PublishDeadlines {
@@ -28,7 +30,7 @@ export class PublishDeadlines {
 	#arm(dueAt: number): void {
 		clearTimeout(this.#timer);
 		this.#dueAt = dueAt;
-		this.#timer = setTimeout(() => this.#pass(), Math.max(1, dueAt - performance.now()));
+		this.#timer = setTimeout(() => this.#pass(), Math.min(Math.max(1, dueAt - performance.now()), MAX_TIMER_MS));
 	}
 
 	#pass(): void {

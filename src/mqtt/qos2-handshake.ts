@@ -19,6 +19,8 @@ export class Qos2Handshake {
 	#current: OutboundPublish | undefined;
 	/** The current PUBLISH must be written again on this connection. */
 	#again = false;
+	/** A message was given up before PUBREC: the resumed session gets PUBREL in place of its PUBLISH, whether or not another waits. */
+	#mustClear = false;
 
 	get pending(): number {
 		return this.#waiting.length + (this.#current === undefined ? 0 : 1);
@@ -31,7 +33,8 @@ export class Qos2Handshake {
 
 	get hasOutput(): boolean {
 		if (this.#again || this.#state === "received") return true;
-		return this.#waiting.length > 0 && (this.#state === "free" || this.#state === "unknown");
+		if (this.#state === "unknown") return this.#mustClear || this.#waiting.length > 0;
+		return this.#waiting.length > 0 && this.#state === "free";
 	}
 
 	*open(): Generator<OutboundPublish> {
@@ -53,12 +56,12 @@ export class Qos2Handshake {
 			this.#again = false;
 			return sink.publish(this.#current);
 		}
-		if (this.#waiting.length === 0) return true;
+		if (!this.hasOutput) return true;
 		if (this.#state === "unknown") {
 			this.#state = "clearing";
+			this.#mustClear = false;
 			return sink.ack("pubRel", QOS2_PACKET_ID);
 		}
-		if (this.#state !== "free") return true;
 		const publish = this.#waiting.shift()!;
 		this.#current = publish;
 		this.#state = "published";
@@ -92,8 +95,15 @@ export class Qos2Handshake {
 		return { known: true, publish };
 	}
 
-	/** The caller gave up. True when the message was still waiting and is gone; otherwise the handshake is finished all the same. */
+	/**
+	 * The caller gave up. True when no PUBLISH of the message is on its way on this connection: it is gone. Otherwise the handshake is
+	 * finished all the same.
+	 */
 	abandon(publish: OutboundPublish): boolean {
+		if (publish === this.#current && this.#again) {
+			this.#giveUp();
+			return true;
+		}
 		const index = this.#waiting.indexOf(publish);
 		if (index < 0) return false;
 		this.#waiting.splice(index, 1);
@@ -110,9 +120,7 @@ export class Qos2Handshake {
 			case "published": {
 				const publish = this.#current!;
 				if (publish.settled) {
-					// Given up before PUBREC: the resumed session gets PUBREL instead of PUBLISH, on one connection.
-					this.#current = undefined;
-					this.#state = "unknown";
+					this.#giveUp();
 					return [publish];
 				}
 				publish.dup = true; // [MQTT-3.3.1-1]
@@ -133,7 +141,16 @@ export class Qos2Handshake {
 		const publish = this.#current;
 		this.#current = undefined;
 		this.#again = false;
+		this.#mustClear = false;
 		if (this.#state !== "free") this.#state = "unknown";
 		return publish;
+	}
+
+	/** Ends the handshake before PUBREC. */
+	#giveUp(): void {
+		this.#current = undefined;
+		this.#again = false;
+		this.#state = "unknown";
+		this.#mustClear = true;
 	}
 }

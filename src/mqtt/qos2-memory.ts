@@ -24,18 +24,25 @@ export class Qos2Memory {
 		this.#messages.set(packetId, {
 			topic: packet.topic,
 			payloadSize: packet.payloadSize,
-			digest: packet.skipped ? "" : digest(packet.payload),
+			digest: digest(packet),
 		});
+	}
+
+	has(packetId: number): boolean {
+		return this.#messages.get(packetId) !== undefined;
+	}
+
+	/** Whether a PUBLISH of this identifier, topic and size could be the remembered one again. */
+	mayHold(packetId: number, topic: string, payloadSize: number): boolean {
+		const known = this.#messages.get(packetId);
+		return known !== undefined && known.payloadSize === payloadSize && known.topic === topic;
 	}
 
 	/** Whether this PUBLISH is the remembered one again; one that differs is another message. */
 	holds(packetId: number, packet: PublishPacket): boolean {
-		const known = this.#messages.get(packetId);
 		return (
-			known !== undefined &&
-			known.payloadSize === packet.payloadSize &&
-			known.topic === packet.topic &&
-			(packet.skipped || known.digest === "" || known.digest === digest(packet.payload))
+			this.mayHold(packetId, packet.topic, packet.payloadSize) &&
+			this.#messages.get(packetId)?.digest === digest(packet)
 		);
 	}
 
@@ -48,6 +55,6 @@ export class Qos2Memory {
 	}
 }
 
-function digest(payload: Uint8Array): string {
-	return createHash("sha256").update(payload).digest("base64");
+function digest({ skipped, payload }: PublishPacket): string {
+	return skipped ? "" : createHash("sha256").update(payload).digest("base64");
 }

@@ -17,8 +17,8 @@ export interface SessionSink {
 export class MqttSession {
 	readonly inbound: Inbound;
 	readonly outbound = new Outbound();
-	/** Identifiers whose PUBREL came: PUBCOMP is due. */
-	#released: number[] = [];
+	/** Identifiers whose PUBREL came: PUBCOMP is due. A set, so that a broker that does not read can't make it grow. */
+	readonly #released = new Set<number>();
 	#acksDue = false;
 	/** Answers to publishes that nobody made, or that were answered before. */
 	unexpected = 0;
@@ -36,7 +36,7 @@ export class MqttSession {
 
 	/** A CONNACK with return code 0 was read. `resumed`: the broker kept the session, and it is that of the connection before. */
 	connected(resumed: boolean): void {
-		this.#released = [];
+		this.#released.clear();
 		this.#acksDue = false;
 		this.outbound.connected(resumed);
 		this.inbound.connected(resumed);
@@ -44,7 +44,7 @@ export class MqttSession {
 
 	/** The Network Connection is gone. `stable`: it was online long enough for all redeliveries to arrive. */
 	disconnected(stable: boolean): void {
-		this.#released = [];
+		this.#released.clear();
 		this.#acksDue = false;
 		this.outbound.disconnected();
 		this.inbound.disconnected(stable);
@@ -75,7 +75,7 @@ export class MqttSession {
 				return;
 			case "pubRel":
 				this.inbound.released(packet.packetId);
-				this.#released.push(packet.packetId);
+				this.#released.add(packet.packetId);
 				this.onOutput();
 				return;
 			default:
@@ -85,7 +85,7 @@ export class MqttSession {
 
 	/** True when write() would have something to say. */
 	get hasOutput(): boolean {
-		return this.#acksDue || this.#released.length > 0 || this.outbound.hasOutput;
+		return this.#acksDue || this.#released.size > 0 || this.outbound.hasOutput;
 	}
 
 	/** Writes everything that may leave: acknowledgements first, then publishes until the sink takes no more. */
@@ -94,9 +94,9 @@ export class MqttSession {
 			this.#acksDue = false;
 			this.inbound.takeAcks((type, packetId) => sink.ack(type, packetId));
 		}
-		if (this.#released.length > 0) {
+		if (this.#released.size > 0) {
 			for (const packetId of this.#released) sink.ack("pubComp", packetId); // [MQTT-4.3.3-2]
-			this.#released = [];
+			this.#released.clear();
 		}
 		if (this.outbound.hasOutput) this.outbound.write(sink);
 	}

@@ -134,13 +134,17 @@ export class Subscriptions {
 		}
 		this.#ids.free(packetId);
 		this.#pending = undefined;
+		let hasChanged = false;
 		for (const [index, { filter, qos }] of pending.subscriptions.entries()) {
 			const granted = returnCodes[index]!;
 			if (granted !== REFUSED && granted > qos) {
 				throw new MqttProtocolError("MQTT-3.8.4-6", `QoS ${granted} granted where ${qos} was asked`);
 			}
+			if (this.#granted.get(filter) !== granted) hasChanged = true;
 			this.#granted.set(filter, granted);
 		}
+		// What was granted late is as easily forgotten by a broker that is killed as what was granted first.
+		if (hasChanged) this.#provenSince = undefined;
 		if (this.isComplete) this.#provenSince ??= now;
 		this.#scheduleRetry(now);
 		return this.problems();

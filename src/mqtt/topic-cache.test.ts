@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { MqttProtocolError } from "../errors.js";
 import { TopicCache } from "./topic-cache.js";
 
@@ -23,6 +23,24 @@ describe("topic cache", () => {
 		const cache = new TopicCache();
 		for (let round = 0; round < 3; round++) {
 			for (let i = 0; i < 5_000; i++) expect(read(cache, `device/${i}/state`)).toBe(`device/${i}/state`);
+		}
+	});
+
+	it("decodes a topic once as long as it keeps it", () => {
+		const cache = new TopicCache();
+		const source = Buffer.from("a/b");
+		const decoding = vi.spyOn(source, "toString");
+		for (let i = 0; i < 3; i++) expect(cache.read(source, 0, source.length)).toBe("a/b");
+		expect(decoding).toHaveBeenCalledTimes(1);
+	});
+
+	it("keeps a topic that is too long for a slot out of the slot behind it", () => {
+		const cache = new TopicCache();
+		const name = (i: number) => `device/${i}/state`;
+		for (let i = 10_000; i < 20_000; i++) read(cache, name(i));
+		for (let i = 20_000; i < 40_000; i++) {
+			read(cache, "x".repeat(128) + name(i));
+			expect(read(cache, name(i))).toBe(name(i));
 		}
 	});
 

@@ -91,7 +91,7 @@ export function matches(filter: string, topic: string): boolean {
 			t++;
 		} else {
 			// `a/#` matches `a` as well (4.7.1.2).
-			return t === topicEnd && unit === SLASH && f === filterEnd - 2 && filter.charCodeAt(f + 1) === HASH;
+			return t === topicEnd && unit === SLASH && filter.charCodeAt(f + 1) === HASH;
 		}
 	}
 	return t === topicEnd;

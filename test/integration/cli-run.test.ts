@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startBroker } from "../../src/broker/broker.js";
 import { eventually } from "../support/eventually.js";
+import { freePort } from "../support/free-port.js";
 import { HttpApp } from "../support/http-app.js";
 import { type Program, startProgram } from "../support/process.js";
 import { type SidecarOptions, startSidecar } from "../support/sidecar-process.js";
@@ -257,6 +259,45 @@ describe("mqtt3-binding run: start and stop", () => {
 		child.kill("SIGTERM");
 		const [code] = await once(child, "exit");
 		expect(code).toBe(0);
+	});
+
+	it("a log whose reader is stuck holds up neither the API nor the end", async () => {
+		// Enough warnings to fill any pipe.
+		const strange = "apiVersion: x\nkind: Strange\n---\n".repeat(900);
+		const folder = await tempFolder({ "a.yaml": component("tcp://127.0.0.1:1"), "b.yaml": strange, "c.yaml": strange });
+		onTestFinished(() => folder[Symbol.asyncDispose]());
+		const port = await freePort();
+		const args = ["run", "--app-id", "a", "--dapr-http-port", `${port}`, "--resources-path", folder.path];
+		const child = spawn(process.execPath, [MAIN, ...args]);
+		onTestFinished(() => void child.kill("SIGKILL"));
+		const health = `http://127.0.0.1:${port}/v1.0/healthz/outbound`;
+		await eventually(async () => expect((await fetch(health)).status).toBe(204), { timeoutMs: 15_000 });
+		child.kill("SIGTERM");
+		const [code] = await once(child, "exit");
+		expect(code).toBe(0);
+	});
+
+	it("--log-file takes the log, as JSON where that is asked for", async () => {
+		const folder = await tempFolder({ "components/a.yaml": component("tcp://127.0.0.1:1") });
+		onTestFinished(() => folder[Symbol.asyncDispose]());
+		const file = join(folder.path, "sidecar.log");
+		const args = ["--dapr-http-port", "0", "--resources-path", join(folder.path, "components"), "--log-file", file];
+		const program = start(["run", "--app-id", "a", "--log-as-json", ...args]);
+		await eventually(async () => expect(await readFile(file, "utf8")).toMatch(LISTENING), { timeoutMs: 10_000 });
+		expect(await program.stop()).toEqual({ code: 0, signal: null });
+		const lines = (await readFile(file, "utf8")).trim().split("\n");
+		expect(JSON.parse(lines.at(-1)!)).toMatchObject({ msg: "stopped", level: "info", app_id: "a" });
+		expect(program.output).toEqual([]);
+		const nowhere = ["run", "--app-id", "a", "--resources-path", folder.path, "--log-file", "/nowhere/x.log"];
+		const { code, output } = await outcome(nowhere);
+		expect(output).toBe('error: --log-file "/nowhere/x.log": can\'t be opened (ENOENT)');
+		expect(code).toBe(1);
+	});
+
+	it("flags of daprd that have no effect are accepted, and those of a coming version named", async () => {
+		const args = ["--dapr-grpc-port", "50001", "--placement-host-address", "x", "-enable-metrics=false"];
+		const { sidecar } = await startRun({ args });
+		await sidecar.line(/without effect in this version: --dapr-grpc-port, --enable-metrics/);
 	});
 
 	it("--wait ends with 0 once the sidecar is up", async () => {

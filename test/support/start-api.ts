@@ -3,7 +3,7 @@ import { Sidecar, type SidecarOptions } from "../../src/api/sidecar.js";
 import type { InvokeRequest, InvokeResponse } from "../../src/bindings/binding.js";
 import { renderReady } from "../../src/diagnostics/health.js";
 import { NotFoundError } from "../../src/errors.js";
-import type { Runtime, RuntimeHealth } from "../../src/runtime/runtime.js";
+import type { RuntimeHealth } from "../../src/runtime/runtime.js";
 
 export const READY: RuntimeHealth = { ready: true, outboundReady: true, started: true, reasons: [] };
 
@@ -33,13 +33,6 @@ export class ScriptedRuntime {
 	health(): RuntimeHealth {
 		return this.state;
 	}
-
-	async init(): Promise<void> {}
-	start(): void {}
-	async drain(): Promise<boolean> {
-		return true;
-	}
-	async close(): Promise<void> {}
 }
 
 /** The HTTP API over a scripted runtime, listening on a free port. */
@@ -67,7 +60,7 @@ export async function startApi(
 	const errors: unknown[] = [];
 	const sidecar = new Sidecar({
 		appId: "shop",
-		runtime: runtime as Runtime,
+		runtime,
 		runtimeVersion: "1.2.3",
 		readiness: (detail) => renderReady(runtime.health(), { detail }),
 		onShutdown: (force) => shutdowns.push(force),

@@ -1,0 +1,273 @@
+// Starts and measures the processes of the bench. Ends only what it started.
+import { fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { MqttClient, parseBrokerUrl } from "../dist/index.js";
+
+const HERE = import.meta.dirname;
+const MAIN = join(HERE, "../dist/cli/main.js");
+
+export function median(numbers) {
+	const sorted = numbers.toSorted((a, b) => a - b);
+	return sorted[sorted.length >> 1];
+}
+
+export class Bench {
+	#folder;
+	#broker;
+	#app;
+	#runs = 0;
+	brokerPort = 0;
+	appPort = 0;
+
+	static async start() {
+		const bench = new Bench();
+		bench.#folder = await mkdtemp(join(tmpdir(), "bench-"));
+		bench.brokerPort = await freePort();
+		const settings = `listener ${bench.brokerPort} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 1000\nmax_queued_messages 0\n`;
+		await writeFile(join(bench.#folder, "mosquitto.conf"), settings);
+		bench.#broker = spawn("mosquitto", ["-c", join(bench.#folder, "mosquitto.conf")], { stdio: "ignore" });
+		await listens(bench.brokerPort);
+		bench.#app = fork(join(HERE, "app-server.mjs"));
+		[{ port: bench.appPort }] = await once(bench.#app, "message");
+		await writeFile(join(bench.#folder, "bench.yaml"), component(bench.brokerPort));
+		return bench;
+	}
+
+	async close() {
+		this.#app.kill();
+		this.#broker.kill();
+		await rm(this.#folder, { recursive: true });
+	}
+
+	/** Makes persistent sessions that collect what is published. */
+	async subscribeSessions(clientIds) {
+		for (const clientId of clientIds) {
+			const client = this.#client(clientId, false);
+			await client.connect();
+			client.subscribe();
+			while (!client.status().subscribed) await sleep(5);
+			await client.close();
+		}
+	}
+
+	async dropSessions(clientIds) {
+		for (const clientId of clientIds) {
+			const client = this.#client(clientId, true);
+			await client.connect();
+			await client.close();
+		}
+	}
+
+	/** Publishes `count` messages of 100 bytes at QoS 1. */
+	async fill(count) {
+		const client = this.#client("fill", true);
+		await client.connect();
+		const payload = Buffer.alloc(100, "x");
+		let left = count;
+		const worker = async () => {
+			while (left-- > 0)
+				await client.publish({ topic: "bench", payload, qos: 1, retain: false }, { timeoutMs: 60_000 });
+		};
+		await Promise.all(Array.from({ length: 1_000 }, worker));
+		await client.close();
+	}
+
+	/** A script of this folder that prints one line of measurements. */
+	async measureChild(script, args) {
+		const child = spawn(process.execPath, [join(HERE, script), ...args.map(String)], {
+			stdio: ["ignore", "pipe", "inherit"],
+		});
+		const lines = [];
+		createInterface({ input: child.stdout }).on("line", (line) => lines.push(JSON.parse(line)));
+		await once(child, "close");
+		return Object.assign({}, ...lines);
+	}
+
+	/** A backlog through the sidecar to the app: from the first request to the last; CPU from the first one on. */
+	async deliver(count) {
+		await this.dropSessions(["bench"]);
+		await this.subscribeSessions(["bench"]);
+		await this.fill(count);
+		const run = await this.#run(count);
+		const child = this.#spawnSidecar(["--app-port", String(this.appPort)]);
+		child.stdout.resume();
+		await run.first;
+		const before = await usage(child.pid);
+		let rssMb = 0;
+		const sampler = setInterval(async () => {
+			rssMb = Math.max(rssMb, (await usage(child.pid)).rssMb);
+		}, 50);
+		const { firstAt, lastAt } = await run.last;
+		clearInterval(sampler);
+		const after = await usage(child.pid);
+		await stop(child);
+		return { messages: count, seconds: (lastAt - firstAt) / 1_000, cpuUs: (after.cpuUs - before.cpuUs) / count, rssMb };
+	}
+
+	async measureDispatch(count) {
+		await this.#run(count);
+		return this.measureChild("dispatch.mjs", [this.appPort, count, 256, 256]);
+	}
+
+	/** Tells the app what to count; resolves when it knows. */
+	async #run(count) {
+		const id = ++this.#runs;
+		const says = (member) =>
+			new Promise((resolve) => {
+				const listener = (message) => {
+					if (message.run !== id || message[member] === undefined) return;
+					this.#app.off("message", listener);
+					resolve(message);
+				};
+				this.#app.on("message", listener);
+			});
+		const [ready, first, last] = [says("ready"), says("firstAt"), says("lastAt")];
+		this.#app.send({ id, count });
+		await ready;
+		return { first, last };
+	}
+
+	/** `count` calls over `connections` connections; CPU and memory are the server's. */
+	async create(server, count, connections) {
+		await this.dropSessions(["bench"]);
+		const started =
+			server === "sidecar"
+				? await this.#sidecar([])
+				: await listening(
+						spawn(process.execPath, [join(HERE, server), String(this.brokerPort)], {
+							stdio: ["ignore", "pipe", "inherit"],
+						}),
+					);
+		await this.measureChild("load.mjs", [started.port, Math.min(5_000, count), connections]);
+		const before = await usage(started.pid);
+		const measured = await this.measureChild("load.mjs", [started.port, count, connections]);
+		const after = await usage(started.pid);
+		await stop(started.child);
+		return { ...measured, cpuUs: (after.cpuUs - before.cpuUs) / count, rssMb: after.rssMb };
+	}
+
+	/** Resident memory of a sidecar that has nothing to do, in MB. */
+	async idleMemory() {
+		const sidecar = await this.#sidecar(["--app-port", String(this.appPort)]);
+		await sleep(3_000);
+		const { rssMb } = await usage(sidecar.pid);
+		await stop(sidecar.child);
+		return rssMb;
+	}
+
+	/** From spawn to the app's first request, one message waiting in the session, in milliseconds. */
+	async startToFirstDelivery() {
+		await this.dropSessions(["bench"]);
+		await this.subscribeSessions(["bench"]);
+		await this.fill(1);
+		const run = await this.#run(1);
+		const startedAt = Date.now();
+		const sidecar = this.#spawnSidecar(["--app-port", String(this.appPort)]);
+		sidecar.stdout.resume();
+		const { firstAt } = await run.last;
+		await stop(sidecar);
+		return firstAt - startedAt;
+	}
+
+	async bareStart() {
+		const startedAt = performance.now();
+		await once(spawn(process.execPath, ["-e", "0"]), "exit");
+		return performance.now() - startedAt;
+	}
+
+	#spawnSidecar(args) {
+		const flags = ["run", "--app-id", "bench", "--resources-path", this.#folder, "--dapr-http-port", "0", ...args];
+		return spawn(process.execPath, [MAIN, ...flags], { stdio: ["ignore", "pipe", "inherit"] });
+	}
+
+	async #sidecar(args) {
+		return listening(this.#spawnSidecar(args));
+	}
+
+	#client(clientId, cleanSession) {
+		return new MqttClient({
+			url: parseBrokerUrl(`tcp://127.0.0.1:${this.brokerPort}`),
+			clientId,
+			cleanSession,
+			keepAliveMs: 30_000,
+			connectTimeoutMs: 10_000,
+			publishTimeoutMs: 60_000,
+			subscriptions: [{ filter: "bench", qos: 1 }],
+			ackOrder: "arrival",
+			maxBuffered: 64 * 2 ** 20,
+			maxPayloadSize: 4 * 2 ** 20,
+		});
+	}
+}
+
+function component(brokerPort) {
+	return `apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata:
+  name: bench
+spec:
+  type: bindings.mqtt3
+  metadata:
+    - { name: url, value: "tcp://127.0.0.1:${brokerPort}" }
+    - { name: topic, value: bench }
+    - { name: consumerID, value: bench }
+`;
+}
+
+/** Resolves with port and pid once the child says where it listens. */
+async function listening(child) {
+	for await (const line of createInterface({ input: child.stdout })) {
+		const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
+		if (found !== null) {
+			child.stdout.resume();
+			return { child, pid: child.pid, port: Number(found[1]) };
+		}
+	}
+	throw new Error("the server ended before it listened");
+}
+
+async function stop(child) {
+	const exited = child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : once(child, "exit");
+	child.kill();
+	await exited;
+}
+
+/** CPU time so far in microseconds and resident memory in MB, of any process (Linux). */
+async function usage(pid) {
+	const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+	const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+	const status = await readFile(`/proc/${pid}/status`, "utf8");
+	return {
+		cpuUs: (Number(fields[11]) + Number(fields[12])) * 10_000,
+		rssMb: Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1_024,
+	};
+}
+
+async function freePort() {
+	const server = net.createServer().listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const { port } = server.address();
+	server.close();
+	return port;
+}
+
+async function listens(port) {
+	for (let attempt = 0; attempt < 100; attempt++) {
+		const socket = net.connect(port, "127.0.0.1");
+		try {
+			await once(socket, "connect");
+			return;
+		} catch {
+			await sleep(50);
+		} finally {
+			socket.destroy();
+		}
+	}
+	throw new Error(`nothing listens on port ${port}`);
+}

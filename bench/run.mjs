@@ -1,0 +1,140 @@
+// Everything side by side in one run: pairs alternate, medians of --rounds (default 5). Needs mosquitto on the PATH and `npm run build`.
+//   npm run bench                        all
+//   npm run bench -- --only drain,create --rounds 3 --scale 0.2
+import { parseArgs } from "node:util";
+import { Bench, median } from "./processes.mjs";
+
+const { values } = parseArgs({
+	options: {
+		rounds: { type: "string", default: "5" },
+		scale: { type: "string", default: "1" },
+		only: { type: "string", default: "drain,deliver,create,start,memory" },
+	},
+});
+const rounds = Number(values.rounds);
+const scale = Number(values.scale);
+const only = values.only.split(",");
+const rows = [];
+
+const bench = await Bench.start();
+
+/** Runs the contenders alternately; returns their medians by name. */
+async function compare(title, contenders) {
+	const results = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
+	for (let round = 0; round < rounds; round++) {
+		for (const [name, run] of Object.entries(contenders)) {
+			process.stderr.write(`\r\x1b[K${title}: round ${round + 1} of ${rounds}, ${name}`);
+			results[name].push(await run(round));
+		}
+	}
+	process.stderr.write("\r\x1b[K");
+	return Object.fromEntries(
+		Object.entries(results).map(([name, list]) => [
+			name,
+			{
+				rate: median(list.map(({ messages, seconds }) => messages / seconds)),
+				cpuUs: median(list.map(({ cpuUs }) => cpuUs)),
+				rssMb: median(list.map(({ rssMb }) => rssMb)),
+				latencyMs: median(list.map(({ medianMs }) => medianMs ?? Number.NaN)),
+			},
+		]),
+	);
+}
+
+function add(what, ours, reference, referenceName, goal, unit = "/s") {
+	rows.push({
+		what,
+		ours: `${Math.round(ours.rate).toLocaleString("en")} ${unit}`,
+		"CPU µs": Number.isNaN(ours.cpuUs) ? "" : ours.cpuUs.toFixed(1),
+		"RSS MB": Number.isNaN(ours.rssMb) ? "" : ours.rssMb.toFixed(0),
+		reference: `${referenceName} ${Math.round(reference.rate).toLocaleString("en")} ${unit}`,
+		"its CPU µs": Number.isNaN(reference.cpuUs) ? "" : reference.cpuUs.toFixed(1),
+		ratio: (ours.rate / reference.rate).toFixed(2),
+		goal,
+	});
+}
+
+try {
+	await measure();
+} finally {
+	await bench.close();
+}
+console.log(`Node ${process.version}, ${rounds} rounds, scale ${scale}, mosquitto with a window of 1,000; medians`);
+console.table(rows);
+
+async function measure() {
+	if (only.includes("drain")) {
+		const count = Math.round(200_000 * scale);
+		const names = ["floor", "ours", "mqttjs"];
+		const scripts = { floor: "floor.mjs", ours: "drain-ours.mjs", mqttjs: "drain-mqttjs.mjs" };
+		await bench.subscribeSessions(names.map((name) => `drain-${name}`));
+		const run = (name) => async () => {
+			if (name === names[0]) await bench.fill(count);
+			return bench.measureChild(scripts[name], [bench.brokerPort, `drain-${name}`, count]);
+		};
+		const result = await compare("drain", Object.fromEntries(names.map((name) => [name, run(name)])));
+		add("drain of a session, library", result.ours, result.floor, "floor", "≥ 0.6");
+		add("", result.ours, result.mqttjs, "MQTT.js", "≥ 2");
+		await bench.dropSessions(names.map((name) => `drain-${name}`));
+	}
+
+	if (only.includes("deliver") || only.includes("memory")) {
+		const count = Math.round(60_000 * scale);
+		let loadedMb = 0;
+		const result = await compare("backlog to an HTTP app", {
+			ours: async () => {
+				const measured = await bench.deliver(count);
+				loadedMb = Math.max(loadedMb, measured.rssMb);
+				return measured;
+			},
+			dispatch: async () => bench.measureDispatch(count),
+		});
+		add("backlog → HTTP app, sidecar", result.ours, result.dispatch, "dispatch", "≥ 0.7");
+		const idleMb = await bench.idleMemory();
+		rows.push({ what: "resident memory, idle", ours: `${idleMb.toFixed(0)} MB`, goal: "≤ 90 MB" });
+		rows.push({
+			what: "resident memory, backlog flowing",
+			ours: `${loadedMb.toFixed(0)} MB (largest)`,
+			goal: "≤ 160 MB",
+		});
+	}
+
+	if (only.includes("create")) {
+		for (const connections of [64, 1]) {
+			const count = Math.round((connections === 1 ? 10_000 : 60_000) * scale);
+			const result = await compare(`create over HTTP, ${connections} connections`, {
+				ours: async () => bench.create("sidecar", count, connections),
+				thin: async () => bench.create("thin-server.mjs", count, connections),
+				mqttjs: async () => bench.create("thin-server-mqttjs.mjs", count, connections),
+			});
+			const what = `create over HTTP, ${connections} connection${connections === 1 ? "" : "s"} (median ${result.ours.latencyMs.toFixed(2)} ms)`;
+			add(what, result.ours, result.thin, "thin server", connections === 64 ? "≥ 0.8" : "");
+			add("", result.ours, result.mqttjs, "thin + MQTT.js", connections === 64 ? "≥ 2" : "");
+		}
+	}
+
+	if (only.includes("start")) {
+		const result = await compare("start to first delivery", {
+			ours: async () => ({
+				messages: 1,
+				seconds: (await bench.startToFirstDelivery()) / 1_000,
+				cpuUs: Number.NaN,
+				rssMb: Number.NaN,
+			}),
+			node: async () => ({
+				messages: 1,
+				seconds: (await bench.bareStart()) / 1_000,
+				cpuUs: Number.NaN,
+				rssMb: Number.NaN,
+			}),
+		});
+		const [ours, node] = [1_000 / result.ours.rate, 1_000 / result.node.rate];
+		rows.push({
+			what: "start to first delivery",
+			ours: `${ours.toFixed(0)} ms`,
+			reference: `node -e 0 ${node.toFixed(0)} ms`,
+			ratio: (ours / node).toFixed(2),
+			goal: "≤ 6",
+		});
+	}
+}
