@@ -54,26 +54,31 @@ export function readBody(
 		}
 		if (request.headers.expect !== undefined) response.writeContinue();
 		const body = new GrowingBuffer(announced, limit);
-		const settle = (): void => {
-			budget.give(body.size);
-			request.off("data", add).off("end", finish).off("close", leave);
+		let held = 0;
+		const release = (): void => {
+			budget.give(held);
+			held = 0;
 		};
 		const stop = (error: Error): void => {
-			settle();
-			request.pause();
+			request.off("data", add).pause();
+			release();
 			reject(error);
 		};
 		const add = (chunk: Buffer): void => {
 			if (body.size + chunk.byteLength > limit) stop(new BodyTooLargeError(limit));
 			else if (!budget.take(chunk.byteLength)) stop(new BusyError("too many request bodies at once"));
-			else body.add(chunk);
+			else {
+				held += chunk.byteLength;
+				body.add(chunk);
+			}
 		};
 		const finish = (): void => {
-			settle();
+			release();
 			resolve(body.bytes);
 		};
+		// Comes after the end as well: then nothing is held, and the promise is settled.
 		const leave = (): void => {
-			settle();
+			release();
 			resolve(undefined);
 		};
 		request.on("data", add).on("end", finish).on("close", leave);

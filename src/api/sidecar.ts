@@ -46,10 +46,11 @@ export class Sidecar {
 	}
 
 	/** Invokes an output binding. Rejects with NotFoundError, ConfigurationError or PublishError. */
-	async invoke(name: string, request: BindingRequest, signal: AbortSignal): Promise<InvokeResponse | undefined> {
+	invoke(name: string, request: BindingRequest, signal: AbortSignal): Promise<InvokeResponse | undefined> {
 		const { operation, data, metadata } = request;
 		if (operation === "") {
-			throw new NotFoundError("operation field is missing from request", { kind: "operation", missing: "" });
+			const message = "operation field is missing from request";
+			return Promise.reject(new NotFoundError(message, { kind: "operation", missing: "" }));
 		}
 		return this.#options.runtime.invokeBinding(name, { operation, data, dataIsJson: true, metadata }, signal);
 	}

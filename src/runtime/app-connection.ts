@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
-import { buildConnector, Client, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import type { Verdict } from "../bindings/binding.js";
 import { parseRetryAfter } from "./retry-after.js";
+import { buildConnector, Client } from "./undici-client.js";
 
 /** One request to the app, and who waits for its verdict. */
 export interface Exchange {
