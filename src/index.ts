@@ -1,5 +1,6 @@
 export type {
 	Binding,
+	BrokerConnection,
 	Component,
 	ComponentMetadata,
 	HealthReason,
@@ -14,13 +15,12 @@ export type {
 	Verdict,
 } from "./bindings/binding.js";
 export { ACCEPTED } from "./bindings/binding.js";
+export type { Message, MessageDelivery } from "./bindings/message.js";
 export { Mqtt3Binding } from "./bindings/mqtt3-binding.js";
 export { type Mqtt3Options, type Mqtt3Settings, resolveOptions } from "./bindings/mqtt3-options.js";
 export {
 	type CreateRequest,
 	createBinding,
-	type Message,
-	type MessageDelivery,
 	type MessageHandler,
 	TypedBinding,
 } from "./bindings/typed-binding.js";

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { eventually } from "../../test/support/eventually.js";
 import { exchange, statusesIn } from "../../test/support/raw-http.js";
 import { type ApiUnderTest, startApi } from "../../test/support/start-api.js";
@@ -169,7 +170,7 @@ describe("a token file", () => {
 		return join(folder, "token");
 	}
 
-	test("is read again, and a moment without a file or with an empty one opens nothing", async () => {
+	test("is read again, and a moment without a file costs nothing", async () => {
 		const file = tokenFile();
 		await writeFile(file, "first\n");
 		await using api = await startApi({ token: { file } });
@@ -181,8 +182,27 @@ describe("a token file", () => {
 		expect(await ask("first")).toBe(200);
 		await rename(`${file}.new`, file);
 		await eventually(async () => expect([await ask("first"), await ask("second")]).toEqual([401, 200]));
+	});
+
+	test("that becomes empty leaves the last token valid", async () => {
+		const file = tokenFile();
+		await writeFile(file, "first");
+		vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+		onTestFinished(() => void vi.useRealTimers());
+		const authentication = new Authentication({ file });
+		const admits = (token: string) => {
+			const rawHeaders = ["dapr-api-token", token];
+			return authentication.isAuthentic({
+				headers: { "dapr-api-token": token },
+				rawHeaders,
+			} as unknown as IncomingMessage);
+		};
 		await writeFile(file, "\n");
-		expect([await ask(""), await ask("second")]).toEqual([401, 200]);
+		vi.advanceTimersByTime(1_000);
+		// What was asked to read the file before has read it now.
+		for (let i = 0; i < 10; i++) await readFile(file);
+		expect([admits(""), admits("first")]).toEqual([false, true]);
+		authentication.close();
 	});
 
 	test("that is empty or not there is a ConfigurationError at start", async () => {

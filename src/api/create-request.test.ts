@@ -101,7 +101,8 @@ describe("parseCreateRequest", () => {
 			fc.property(members, (pairs) => {
 				try {
 					const { metadata } = parseCreateRequest(Buffer.from(asText(asJson(pairs))));
-					expect(Object.getPrototypeOf(metadata)).toBeNull();
+					for (const name in metadata) expect(Object.hasOwn(metadata, name)).toBe(true);
+					for (const name of before) if (!Object.hasOwn(metadata, name)) expect(name in metadata).toBe(false);
 				} catch (error) {
 					expect(error).toBeInstanceOf(MalformedRequestError);
 				}

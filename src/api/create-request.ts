@@ -8,7 +8,18 @@ const MAX_KEY_BYTES = 128;
 const MAX_VALUE_BYTES = 64 * 1024;
 const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 const NO_DATA = Buffer.alloc(0);
-const NO_METADATA: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
+
+/** An object that inherits nothing, not even `constructor`, and that V8 handles faster than what `Object.create(null)` makes. */
+class BareObject {
+	[key: string]: string;
+	static {
+		Object.setPrototypeOf(BareObject.prototype, null);
+		Reflect.deleteProperty(BareObject.prototype, "constructor");
+		Object.freeze(BareObject.prototype);
+	}
+}
+
+const NO_METADATA: Readonly<Record<string, string>> = Object.freeze(new BareObject());
 
 /**
  * Reads the body of `/v1.0/bindings/{name}`: one JSON object with `operation`, `metadata`, `data`. Member names in any
@@ -43,7 +54,7 @@ export function parseCreateRequest(body: Buffer): BindingRequest {
 
 function readMetadata(body: Buffer, from: number): Readonly<Record<string, string>> {
 	if (isNull(body, from)) return NO_METADATA;
-	const metadata: Record<string, string> = Object.create(null);
+	const metadata = new BareObject();
 	let count = 0;
 	readMembers(body, from, (key, valueFrom, to) => {
 		if (++count > MAX_METADATA_KEYS) throw new MalformedRequestError(`more than ${MAX_METADATA_KEYS} metadata keys`);

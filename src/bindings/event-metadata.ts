@@ -1,8 +1,9 @@
 import type { Delivery } from "../mqtt/delivery.js";
 import type { Properties } from "./binding.js";
 
-/** Distinct topics whose metadata is kept ready. */
+/** Distinct topics whose metadata is kept ready, and the longest of them. */
 const CACHED_TOPICS = 1_024;
+const CACHED_LENGTH = 256;
 
 /** What an app is told of a message besides its payload: `topic`, and the rest only where it says something. */
 export class EventMetadata {
@@ -21,8 +22,9 @@ export class EventMetadata {
 		}
 		let metadata = this.#plain.get(topic);
 		if (metadata === undefined) {
-			if (this.#plain.size >= CACHED_TOPICS) this.#plain.clear();
 			metadata = Object.freeze({ topic });
+			if (topic.length > CACHED_LENGTH) return metadata;
+			if (this.#plain.size >= CACHED_TOPICS) this.#plain.clear();
 			this.#plain.set(topic, metadata);
 		}
 		return metadata;

@@ -1,6 +1,6 @@
 import type { Delivery } from "../mqtt/delivery.js";
 
-/** After one was accepted the others follow, each at most this often. */
+/** After one was accepted the others follow, each this long after its last attempt. */
 const EAGER_INTERVAL_MS = 1_000;
 
 /**
@@ -16,7 +16,8 @@ export class HeldDeliveries {
 	/** Too large to be read: never tried. */
 	readonly #oversized = new Set<Delivery>();
 	#running = 0;
-	#isEager = false;
+	/** When one was accepted or the app came back: whatever was last tried before is due soon. */
+	#recoveredAt = Number.NEGATIVE_INFINITY;
 	#jitteredMs: number;
 
 	/** `atOnce`: how many of them may be at the app at the same time. */
@@ -45,6 +46,7 @@ export class HeldDeliveries {
 	add(delivery: Delivery, now: number): void {
 		delivery.stage = "held";
 		delivery.at = now;
+		this.#recoveredAt = Math.min(this.#recoveredAt, now);
 		(delivery.packet.skipped ? this.#oversized : this.#held).add(delivery);
 	}
 
@@ -57,44 +59,42 @@ export class HeldDeliveries {
 	take(now: number): Delivery | undefined {
 		if (this.#running >= this.#atOnce) return undefined;
 		for (const delivery of this.#held) {
-			if (now < delivery.at + this.#waitMs) return undefined;
-			if (!delivery.running && delivery.deliverable) {
-				this.#running++;
-				return delivery;
-			}
+			if (delivery.running || !delivery.deliverable) continue;
+			if (now < this.#dueAt(delivery)) return undefined;
+			this.#running++;
+			return delivery;
 		}
 		return undefined;
 	}
 
-	/** An attempt of a held delivery ended. */
+	/** An attempt of a held delivery ended. It stays held unless it was accepted or has died meanwhile. */
 	ended(delivery: Delivery, isAccepted: boolean, now: number): void {
 		this.#running--;
 		this.#held.delete(delivery);
 		if (isAccepted) {
-			this.#isEager = true;
+			this.#recoveredAt = now;
 		} else {
-			this.#isEager = false;
 			this.#jitteredMs = this.#jitter();
-			this.add(delivery, now);
+			if (delivery.state !== "dead") this.add(delivery, now);
 		}
 	}
 
-	/** The app is back: do not wait for the whole interval. */
+	/** The app is back: what is held so far does not wait for the whole interval. */
 	hurry(): void {
-		this.#isEager = true;
+		this.#recoveredAt = Number.POSITIVE_INFINITY;
 	}
 
 	/** When take() may next have one; infinity when none is held or all that may run do. */
 	get nextAt(): number {
 		if (this.#running >= this.#atOnce) return Number.POSITIVE_INFINITY;
 		for (const delivery of this.#held) {
-			if (!delivery.running && delivery.deliverable) return delivery.at + this.#waitMs;
+			if (!delivery.running && delivery.deliverable) return this.#dueAt(delivery);
 		}
 		return Number.POSITIVE_INFINITY;
 	}
 
-	get #waitMs(): number {
-		return this.#isEager ? EAGER_INTERVAL_MS : this.#jitteredMs;
+	#dueAt({ at }: Delivery): number {
+		return at + (at < this.#recoveredAt ? Math.min(EAGER_INTERVAL_MS, this.#jitteredMs) : this.#jitteredMs);
 	}
 
 	/** Three quarters to the whole interval, so that many components do not try in step. */

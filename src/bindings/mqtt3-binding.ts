@@ -89,14 +89,17 @@ export class Mqtt3Binding implements Binding {
 	}
 
 	start(): void {
+		if (this.#closed !== undefined) return;
 		for (const [client] of this.#clients) client.connect().catch(() => {});
 		this.#watch ??= setInterval(() => this.#watchOver(), WATCH_MS);
 	}
 
 	async read(handler: ReadHandler): Promise<void> {
 		const { input, consumer } = this.#initialized;
-		if (this.reads === "never")
+		if (this.#closed !== undefined) throw new StateError(`component ${JSON.stringify(this.#name)} is closed`);
+		if (this.reads === "never") {
 			throw new StateError(`component ${JSON.stringify(this.#name)} has no input (direction)`);
+		}
 		input.read(handler);
 		consumer.subscribe();
 		this.start();
@@ -117,6 +120,7 @@ export class Mqtt3Binding implements Binding {
 	}
 
 	async invoke(request: InvokeRequest, signal?: AbortSignal): Promise<undefined> {
+		if (!this.writes) throw new StateError(`component ${JSON.stringify(this.#name)} has no output (direction)`);
 		await this.#initialized.output.invoke(request, signal);
 	}
 
@@ -205,6 +209,15 @@ export class Mqtt3Binding implements Binding {
 	}
 
 	#report(report: Report): void {
-		for (const listener of this.#listeners) listener(report);
+		for (const listener of this.#listeners) {
+			try {
+				listener(report);
+			} catch (error) {
+				// Its fault must show, but not in the middle of a packet: it would leave the session half changed.
+				queueMicrotask(() => {
+					throw error;
+				});
+			}
+		}
 	}
 }

@@ -1,8 +1,9 @@
 import type { MqttClient } from "../mqtt/client.js";
-import { subscriptionText } from "../mqtt/client.js";
+import { type ClientStatus, subscriptionText } from "../mqtt/client-status.js";
 import type { Delivery } from "../mqtt/delivery.js";
 import type { HealthReason } from "./binding.js";
 import type { Mqtt3Input } from "./mqtt3-input.js";
+import { quote } from "./quote.js";
 
 /** Nothing new for so long, and nothing that could make room: the input is stalled. */
 const STALLED_AFTER_MS = 5_000;
@@ -12,8 +13,14 @@ const STALLED_FROM = 10;
 const SLOW_AFTER_MS = 60_000;
 const NAMED_AT_MOST = 3;
 
+/** What is asked of a client about its messages. */
+export interface Intake {
+	status(): Pick<ClientStatus, "outstanding" | "lastArrival">;
+	unacknowledged(): Iterable<Delivery>;
+}
+
 /** Why a connection is not in order, in words. */
-export function connectionReasons(client: MqttClient, reads: boolean): HealthReason[] {
+export function connectionReasons(client: Pick<MqttClient, "status">, reads: boolean): HealthReason[] {
 	const { state, cause, url, subscribed, subscribing, problems } = client.status();
 	const reasons: HealthReason[] = [];
 	if (state !== "online") {
@@ -30,66 +37,60 @@ export function connectionReasons(client: MqttClient, reads: boolean): HealthRea
 }
 
 /** What stands in the way between broker and app, in words. */
-export function deliveryReasons(client: MqttClient, input: Mqtt3Input, isStrict: boolean): HealthReason[] {
+export function deliveryReasons(client: Intake, input: Mqtt3Input, isStrict: boolean): HealthReason[] {
+	if (!input.isReading) {
+		if (input.waiting === 0) return [];
+		return [blocking("unread", `the session holds messages and nobody reads: ${input.waiting} wait here`)];
+	}
 	const now = performance.now();
 	const reasons: HealthReason[] = [];
-	const { outstanding, lastArrival } = client.status();
-	if (!input.isReading) {
-		if (input.waiting > 0) {
-			reasons.push(blocking("unread", `the session holds messages and nobody reads: ${input.waiting} wait here`));
-		}
-		return reasons;
+	if (input.pausedFor !== undefined) {
+		reasons.push(blocking("paused", `nothing is handed over: ${input.pausedFor}`));
 	}
-	if (
-		isStalled(client.unacknowledged(), isStrict) &&
-		outstanding >= STALLED_FROM &&
-		now - lastArrival >= STALLED_AFTER_MS
-	) {
-		const seconds = Math.round((now - lastArrival) / 1_000);
+	const { outstanding, lastArrival } = client.status();
+	const silentMs = now - lastArrival;
+	if (outstanding >= STALLED_FROM && silentMs >= STALLED_AFTER_MS && isStuck(client.unacknowledged(), isStrict)) {
+		const seconds = Math.round(silentMs / 1_000);
 		reasons.push(
 			blocking(
 				"stalled",
-				`stalled: nothing new for ${seconds} s, and the app has refused every one of the ${outstanding} messages that the broker waits for (${topics(input)}); they are tried again until it accepts`,
+				`stalled: nothing new for ${seconds} s, and each of the ${outstanding} messages that the broker waits for was refused by the app or waits behind such a one (${topics(client.unacknowledged())}); they are tried again until it accepts`,
 			),
 		);
 	} else if (input.held.size > 0) {
 		reasons.push(
-			worthKnowing("held", `${input.held.size} messages are held because the app refused them (${topics(input)})`),
+			worthKnowing("held", `${input.held.size} messages are held because the app refused them (${topics(input.held)})`),
 		);
 	}
 	for (const { packet } of first(input.held.oversized)) {
 		reasons.push(
-			worthKnowing(
-				"oversized",
-				`held, never tried: ${packet.payloadSize} bytes on topic ${JSON.stringify(packet.topic)}`,
-			),
+			worthKnowing("oversized", `held, never tried: ${packet.payloadSize} bytes on topic ${quote(packet.topic)}`),
 		);
 	}
 	const oldest = oldestOf(input.running);
 	if (oldest !== undefined && now - oldest.at >= SLOW_AFTER_MS) {
 		const seconds = Math.round((now - oldest.at) / 1_000);
 		reasons.push(
-			worthKnowing(
-				"slow-handler",
-				`the app has had a message on topic ${JSON.stringify(oldest.packet.topic)} for ${seconds} s`,
-			),
+			worthKnowing("slow-handler", `the app has had a message on topic ${quote(oldest.packet.topic)} for ${seconds} s`),
 		);
 	}
 	return reasons;
 }
 
-/** Every un-acknowledged delivery was refused or waits behind one that was. */
-function isStalled(unacknowledged: Iterable<Delivery>, isStrict: boolean): boolean {
-	let oldestFailed = false;
+/** Whether a reason is about the way to the broker, not about what becomes of messages. */
+export function concernsConnection({ code }: HealthReason): boolean {
+	return code.startsWith("not-") || code.startsWith("subscription-");
+}
+
+/** Every un-acknowledged delivery gave up its place, or waits behind one that did not and that the app refused. */
+function isStuck(unacknowledged: Iterable<Delivery>, isStrict: boolean): boolean {
 	let oldest: Delivery | undefined;
 	for (const delivery of unacknowledged) {
 		if (!isStrict && !delivery.passedOver) return false;
-		if (!delivery.accepted && (oldest === undefined || delivery.sequence < oldest.sequence)) {
-			oldest = delivery;
-			oldestFailed = delivery.attempts > 0 || delivery.stage === "held";
-		}
+		if (!delivery.accepted && (oldest === undefined || delivery.sequence < oldest.sequence)) oldest = delivery;
 	}
-	return oldestFailed;
+	// Passed over without an attempt that failed are those that the app has had for long: together with refused ones they fill the window too.
+	return oldest !== undefined && (!isStrict || oldest.attempts > 0 || oldest.stage === "held");
 }
 
 function oldestOf(running: Iterable<Delivery>): Delivery | undefined {
@@ -98,11 +99,11 @@ function oldestOf(running: Iterable<Delivery>): Delivery | undefined {
 	return oldest;
 }
 
-function topics(input: Mqtt3Input): string {
+function topics(deliveries: Iterable<Delivery>): string {
 	const names = new Set<string>();
-	for (const { packet } of input.held) {
+	for (const { packet } of deliveries) {
 		if (names.size === NAMED_AT_MOST) return `topics ${[...names].join(", ")}, …`;
-		names.add(JSON.stringify(packet.topic));
+		names.add(quote(packet.topic));
 	}
 	return `topic${names.size === 1 ? "" : "s"} ${[...names].join(", ")}`;
 }

@@ -1,31 +1,28 @@
 import { StateError } from "../errors.js";
 import type { Delivery } from "../mqtt/delivery.js";
 import type { DeliveryListener } from "../mqtt/inbound.js";
-import { ACCEPTED, type ReadHandler, type Report, type Verdict } from "./binding.js";
+import { Alarm } from "./alarm.js";
+import type { ReadHandler, Report, Verdict } from "./binding.js";
 import { DeliveryQueue } from "./delivery-queue.js";
-import { DueQueue } from "./due-queue.js";
 import { EventMetadata } from "./event-metadata.js";
-import { HeldDeliveries } from "./held-deliveries.js";
+import type { HeldDeliveries } from "./held-deliveries.js";
 import type { Mqtt3Settings } from "./mqtt3-options.js";
+import { quote } from "./quote.js";
+import { type Failure, RefusedDeliveries } from "./refused-deliveries.js";
 import { StrayTopics } from "./stray-topics.js";
 
-/** An app that dies so often with one message in its hands has refused it. */
+/** An app that dies more often than this with one message in its hands has refused it. */
 const CRASHES_WITHOUT_VERDICT = 3;
 /** After an answer that says nothing, so long until the message is handed over again. */
 const NO_VERDICT_PAUSE_MS = 100;
 
-type Failure = Extract<Verdict, { kind: "failed" }>;
-
-/**
- * From delivery to verdict: hands messages to the app, tries again what it refused, holds or drops what it keeps refusing, and
- * acknowledges what it accepted. Never acknowledges anything else.
- */
+/** From delivery to verdict: hands messages to the app, and acknowledges what it accepted. */
 export class Mqtt3Input implements DeliveryListener {
 	readonly #settings: Mqtt3Settings;
 	readonly #report: (report: Report) => void;
 	readonly #queue = new DeliveryQueue();
-	readonly #retries = new DueQueue<Delivery>();
-	readonly #held: HeldDeliveries;
+	readonly #refused: RefusedDeliveries;
+	readonly #alarm = new Alarm(() => this.#pump());
 	readonly #metadata = new EventMetadata();
 	readonly #strays: StrayTopics;
 	readonly #stop = new AbortController();
@@ -34,19 +31,13 @@ export class Mqtt3Input implements DeliveryListener {
 	#pausedFor: string | undefined;
 	#isDraining = false;
 	#isPumping = false;
-	#drained: () => void = () => {};
-	#timer: NodeJS.Timeout | undefined;
-	#timerAt = Number.POSITIVE_INFINITY;
-	/** Messages that were acknowledged or given up without the app's consent. */
-	dropped = 0;
+	/** Told when no handler runs any more. */
+	readonly #drains = new Set<() => void>();
 
 	constructor(settings: Mqtt3Settings, report: (report: Report) => void) {
 		this.#settings = settings;
 		this.#report = report;
-		this.#held = new HeldDeliveries({
-			intervalMs: settings.holdIntervalMs,
-			atOnce: Math.max(1, Math.floor(settings.maxInFlight / 4)),
-		});
+		this.#refused = new RefusedDeliveries(settings, report);
 		this.#strays = new StrayTopics(settings.filters);
 	}
 
@@ -54,7 +45,7 @@ export class Mqtt3Input implements DeliveryListener {
 		return this.#handler !== undefined;
 	}
 
-	/** Why nothing is handed over at the moment. */
+	/** Why nothing is handed over, until resume(). */
 	get pausedFor(): string | undefined {
 		return this.#pausedFor;
 	}
@@ -70,7 +61,12 @@ export class Mqtt3Input implements DeliveryListener {
 
 	/** Deliveries whose retries are used up, and those too large to be read. */
 	get held(): HeldDeliveries {
-		return this.#held;
+		return this.#refused.held;
+	}
+
+	/** Messages that were acknowledged or given up without the app's consent. */
+	get dropped(): number {
+		return this.#refused.dropped;
 	}
 
 	/** Messages that matched none of our filters. */
@@ -85,6 +81,7 @@ export class Mqtt3Input implements DeliveryListener {
 		this.#pump();
 	}
 
+	/** Hands nothing over until resume(). */
 	pause(reason: string): void {
 		this.#pausedFor = reason;
 	}
@@ -92,19 +89,23 @@ export class Mqtt3Input implements DeliveryListener {
 	resume(): void {
 		if (this.#pausedFor === undefined) return;
 		this.#pausedFor = undefined;
-		this.#held.hurry();
+		this.held.hurry();
 		this.#pump();
 	}
 
 	/** Hands nothing more over. Resolves true when no handler runs any more, false when `signal` aborted first. */
 	async drain(signal: AbortSignal): Promise<boolean> {
 		this.#isDraining = true;
-		clearTimeout(this.#timer);
-		this.#timerAt = Number.POSITIVE_INFINITY;
+		this.#alarm.stop();
 		if (this.#running.size > 0 && !signal.aborted) {
 			await new Promise<void>((resolve) => {
-				this.#drained = resolve;
-				signal.addEventListener("abort", () => resolve(), { once: true });
+				const done = () => {
+					this.#drains.delete(done);
+					signal.removeEventListener("abort", done);
+					resolve();
+				};
+				this.#drains.add(done);
+				signal.addEventListener("abort", done);
 			});
 		}
 		this.#stop.abort();
@@ -113,28 +114,17 @@ export class Mqtt3Input implements DeliveryListener {
 
 	delivered(delivery: Delivery): void {
 		const { packet } = delivery;
-		if (this.#strays.check(packet.topic) === "new") {
-			this.#report({
-				level: "warn",
-				code: "stray-topic",
-				message: `topic ${JSON.stringify(packet.topic)} matches none of our filters, it comes from an older subscription of this session; delivered all the same ("unsubscribe" will leave such filters)`,
-				details: { topic: packet.topic },
-			});
-		}
+		if (this.#strays.check(packet.topic) === "new") this.#reportStray(packet.topic);
 		if (packet.skipped) {
-			this.#oversized(delivery);
+			this.#refused.oversized(delivery);
 		} else if (!delivery.deliverable) {
-			// Its predecessor's handler runs; #startSuccessor() puts it in line.
-		} else if (this.#queue.size === 0 && this.#held.size === 0 && this.#handler !== undefined && this.#mayStart) {
+			// A handler that must end first still runs; #startSuccessor() puts it in line.
+		} else if (this.#queue.size === 0 && this.held.size === 0 && this.#handler !== undefined && this.#mayStart) {
 			this.#start(this.#handler, delivery, false);
 		} else {
 			this.#queue.push(delivery);
 			this.#pump();
 		}
-	}
-
-	get #mayStart(): boolean {
-		return this.#pausedFor === undefined && !this.#isDraining && this.#running.size < this.#settings.maxInFlight;
 	}
 
 	adopted(delivery: Delivery): void {
@@ -151,25 +141,41 @@ export class Mqtt3Input implements DeliveryListener {
 		if (delivery.lost) {
 			this.#queue.push(delivery);
 			this.#pump();
-			return;
+		} else {
+			this.#refused.forget(delivery);
 		}
-		this.#held.delete(delivery);
-		delivery.stage = "settled";
 	}
 
+	get #mayStart(): boolean {
+		return this.#pausedFor === undefined && !this.#isDraining && this.#running.size < this.#settings.maxInFlight;
+	}
+
+	/** Hands over what may be; called whenever there may be something, or room for it. */
 	#pump(): void {
 		const handler = this.#handler;
 		// A handler that answers at once leads back here: the loop below goes on with the next one.
 		if (handler === undefined || this.#isPumping) return;
 		this.#isPumping = true;
+		if (this.#refused.waits) this.#queueDue(performance.now());
 		while (this.#mayStart) {
-			const held = this.#held.size === 0 ? undefined : this.#held.take(performance.now());
+			const held = this.held.size === 0 ? undefined : this.held.take(performance.now());
 			const delivery = held ?? this.#queue.take();
 			if (delivery === undefined) break;
 			this.#start(handler, delivery, held !== undefined);
 		}
 		this.#isPumping = false;
-		if (this.#held.size > 0) this.#arm(this.#held.nextAt);
+		// Where nothing may start now, room for it leads here again.
+		if (this.#mayStart && this.#refused.waits) this.#alarm.by(this.#refused.nextAt);
+	}
+
+	#queueDue(now: number): void {
+		for (let due = this.#refused.takeDue(now); due !== undefined; due = this.#refused.takeDue(now)) this.#requeue(due);
+	}
+
+	/** Back in line, by its arrival; an orphan when it is adopted. */
+	#requeue(delivery: Delivery): void {
+		if (delivery.deliverable) this.#queue.putBack(delivery);
+		else delivery.stage = "waiting";
 	}
 
 	#start(handler: ReadHandler, delivery: Delivery, isHeld: boolean): void {
@@ -202,33 +208,37 @@ export class Mqtt3Input implements DeliveryListener {
 	#ended(delivery: Delivery, verdict: Verdict, isHeld: boolean): void {
 		delivery.running = false;
 		this.#running.delete(delivery);
-		if (isHeld) this.#held.ended(delivery, verdict === ACCEPTED || verdict.kind === "accepted", performance.now());
+		const isAccepted = verdict.kind === "accepted";
+		if (isHeld) this.held.ended(delivery, isAccepted, performance.now());
 		this.#startSuccessor(delivery);
-		switch (verdict.kind) {
-			case "accepted":
-				delivery.stage = "settled";
-				delivery.ack();
-				break;
-			case "failed":
-				this.#failed(delivery, verdict, isHeld);
-				break;
-			case "none":
-				if (verdict.crashed && ++delivery.crashes > CRASHES_WITHOUT_VERDICT) {
-					const error = new Error(`the app died ${delivery.crashes} times with this message in its hands`);
-					this.#failed(delivery, { kind: "failed", error }, isHeld);
-				} else {
-					this.#giveBack(delivery, isHeld, NO_VERDICT_PAUSE_MS);
-				}
-				break;
-			case "unreachable":
-				this.#pausedFor ??= "the app does not listen";
-				this.#giveBack(delivery, isHeld, 0);
-				break;
+		if (isAccepted) {
+			delivery.stage = "settled";
+			delivery.ack();
+		} else if (this.#stop.signal.aborted) {
+			// Our own doing, whatever the handler says of it: the broker redelivers.
+		} else if (delivery.state === "dead" && !delivery.lost) {
+			this.#refused.forget(delivery);
+		} else {
+			this.#notAccepted(delivery, verdict, isHeld);
 		}
 		if (this.#isDraining) {
-			if (this.#running.size === 0) this.#drained();
+			if (this.#running.size === 0) for (const done of this.#drains) done();
 		} else {
 			this.#pump();
+		}
+	}
+
+	#notAccepted(delivery: Delivery, verdict: Exclude<Verdict, { kind: "accepted" }>, isHeld: boolean): void {
+		if (verdict.kind === "failed") {
+			this.#refused.refused(delivery, verdict, isHeld);
+		} else if (verdict.kind === "unreachable") {
+			this.#pausedFor ??= "the app does not listen";
+			if (!isHeld) this.#requeue(delivery);
+		} else if (verdict.crashed && ++delivery.crashes > CRASHES_WITHOUT_VERDICT) {
+			const error = new Error(`the app died ${delivery.crashes} times with this message in its hands`);
+			this.#refused.refused(delivery, { kind: "failed", error }, isHeld);
+		} else if (!isHeld) {
+			this.#refused.postpone(delivery, NO_VERDICT_PAUSE_MS);
 		}
 	}
 
@@ -236,125 +246,19 @@ export class Mqtt3Input implements DeliveryListener {
 		const { successor } = delivery;
 		if (successor === undefined) return;
 		delivery.successor = undefined;
-		successor.after = undefined;
 		if (successor.stage === "waiting" && successor.deliverable) this.#queue.putBack(successor);
 	}
 
-	/** Not an attempt: back to where it was, with its place and attempts unchanged. */
-	#giveBack(delivery: Delivery, isHeld: boolean, pauseMs: number): void {
-		if (isHeld || this.#isOver(delivery)) return;
-		if (pauseMs > 0) {
-			delivery.stage = "between";
-			this.#schedule(delivery, pauseMs);
-		} else if (delivery.deliverable) {
-			this.#queue.putBack(delivery);
-		} else {
-			delivery.stage = "waiting";
-		}
-	}
-
-	/** Its message was given another delivery, or forgotten: nothing is left to do. */
-	#isOver(delivery: Delivery): boolean {
-		if (delivery.state !== "dead" || delivery.lost) return false;
-		this.#held.delete(delivery);
-		delivery.stage = "settled";
-		return true;
-	}
-
-	#failed(delivery: Delivery, { error }: Failure, isHeld: boolean): void {
-		if (this.#isOver(delivery)) return;
-		delivery.attempts++;
-		delivery.detach();
-		delivery.passOver();
-		if (isHeld) return;
-		const { backOffMaxRetries, backOffIntervalMs, onRetriesExhausted } = this.#settings;
-		if (backOffMaxRetries < 0 || delivery.attempts <= backOffMaxRetries) {
-			delivery.stage = "between";
-			this.#schedule(delivery, backOffIntervalMs);
-			this.#report({
-				level: "warn",
-				code: "delivery-failed",
-				message: `attempt ${delivery.attempts} failed: ${error.message}; next in ${backOffIntervalMs} ms`,
-				details: describe(delivery),
-			});
-		} else if (onRetriesExhausted === "hold" && delivery.packet.qos > 0 && !delivery.lost) {
-			this.#hold(delivery, error);
-		} else {
-			this.#drop(delivery, `retries are used up: ${error.message}`);
-		}
-	}
-
-	#schedule(delivery: Delivery, delayMs: number): void {
-		const at = performance.now() + delayMs;
-		this.#retries.push(delivery, at);
-		this.#arm(at);
-	}
-
-	#hold(delivery: Delivery, error: Error): void {
-		this.#held.add(delivery, performance.now());
-		this.#arm(this.#held.nextAt);
+	#reportStray(topic: string): void {
 		this.#report({
-			level: "error",
-			code: "held",
-			message: `held un-acknowledged after ${delivery.attempts} attempts, tried again about every ${this.#settings.holdIntervalMs} ms: ${error.message}`,
-			details: describe(delivery),
+			level: "warn",
+			code: "stray-topic",
+			message: `topic ${quote(topic)} matches none of our filters, it comes from an older subscription of this session; delivered all the same ("unsubscribe" will leave such filters)`,
+			details: { topic },
 		});
-	}
-
-	#drop(delivery: Delivery, reason: string): void {
-		delivery.stage = "settled";
-		this.dropped++;
-		this.#report({
-			level: "error",
-			code: "dropped",
-			message: `dropped: ${reason}`,
-			details: describe(delivery),
-		});
-		delivery.ack();
-	}
-
-	#oversized(delivery: Delivery): void {
-		const { maxPayloadSize, onOversized } = this.#settings;
-		const reason = `${delivery.packet.payloadSize} bytes are more than maxPayloadSize (${maxPayloadSize})`;
-		if (onOversized === "drop") {
-			this.#drop(delivery, reason);
-			return;
-		}
-		this.#held.add(delivery, performance.now());
-		delivery.passOver();
-		this.#report({
-			level: "error",
-			code: "oversized",
-			message: `held un-acknowledged, not tried: ${reason}`,
-			details: describe(delivery),
-		});
-	}
-
-	/** One timer for everything that is due again. */
-	#arm(at: number): void {
-		if (at >= this.#timerAt || this.#isDraining) return;
-		clearTimeout(this.#timer);
-		this.#timerAt = at;
-		this.#timer = setTimeout(() => this.#tick(), Math.max(1, at - performance.now()));
-	}
-
-	#tick(): void {
-		this.#timerAt = Number.POSITIVE_INFINITY;
-		const now = performance.now();
-		for (let delivery = this.#retries.take(now); delivery !== undefined; delivery = this.#retries.take(now)) {
-			if (delivery.stage !== "between") continue;
-			if (delivery.deliverable) this.#queue.putBack(delivery);
-			else delivery.stage = "waiting";
-		}
-		this.#arm(this.#retries.nextAt);
-		this.#pump();
 	}
 }
 
 function failure(error: unknown): Failure {
 	return { kind: "failed", error: error instanceof Error ? error : new Error(String(error)) };
-}
-
-function describe({ packet, attempts }: Delivery): Record<string, string | number> {
-	return { topic: packet.topic, bytes: packet.payloadSize, qos: packet.qos, attempts };
 }

@@ -6,6 +6,7 @@ import { parseValue } from "./field-value.js";
 import { MQTT3_FIELDS } from "./mqtt3-fields.js";
 import type { Mqtt3Settings } from "./mqtt3-options.js";
 import { encodePayload } from "./payload-encoding.js";
+import { quote } from "./quote.js";
 
 /** The operations of this output binding. */
 export const OPERATIONS: readonly string[] = Object.freeze(["create"]);
@@ -106,8 +107,4 @@ function requestFields(metadata: Properties): RequestFields {
 		if (name !== undefined && (name === key || fields[name] === undefined)) fields[name] = metadata[key]!;
 	}
 	return fields;
-}
-
-function quote(value: string): string {
-	return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
 }

@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+
 /** Without a repeated group: that would overflow the stack of the regular expression engine on megabytes. */
 const NOT_BASE64 = /[^A-Za-z0-9+/]/;
 
@@ -7,6 +9,7 @@ const NOT_BASE64 = /[^A-Za-z0-9+/]/;
  */
 export function encodePayload(data: Uint8Array, encoding: "json" | "utf8" | "base64"): Uint8Array | string {
 	if (encoding === "json" || data.length === 0) return data;
+	if (!isUtf8(data)) return "data is not UTF-8";
 	let value: unknown;
 	try {
 		value = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.length).toString("utf8"));

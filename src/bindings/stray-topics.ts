@@ -1,6 +1,8 @@
 import { matches, stripShare } from "../mqtt/topic.js";
 
+/** Topics that are known to match, and the longest of them: longer ones are matched each time. */
 const KNOWN_TOPICS = 4_096;
+const KNOWN_LENGTH = 256;
 const NAMED_AT_MOST = 20;
 
 /** Notices topics that none of our filters match: a stale subscription, or a broker that rewrites topics. */
@@ -24,6 +26,7 @@ export class StrayTopics {
 	check(topic: string): "new" | "more" | undefined {
 		if (this.#matching.has(topic)) return undefined;
 		if (this.#filters.some((filter) => matches(filter, topic))) {
+			if (topic.length > KNOWN_LENGTH) return undefined;
 			if (this.#matching.size >= KNOWN_TOPICS) this.#matching.clear();
 			this.#matching.add(topic);
 			return undefined;

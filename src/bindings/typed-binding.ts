@@ -1,41 +1,11 @@
 import { StateError } from "../errors.js";
 import type { QoS } from "../mqtt/packet.js";
-import {
-	ACCEPTED,
-	type HealthReason,
-	type ReadHandler,
-	type ReadResponse,
-	type Report,
-	type Verdict,
-} from "./binding.js";
+import { ACCEPTED, type HealthReason, type ReadHandler, type Report, type Verdict } from "./binding.js";
+import { type Message, type MessageDelivery, ReceivedMessage } from "./message.js";
 import { Mqtt3Binding } from "./mqtt3-binding.js";
+import { concernsConnection } from "./mqtt3-health.js";
 import { type Mqtt3Options, optionWarnings, resolveOptions } from "./mqtt3-options.js";
-
-/** A message on its way to a function. */
-export interface Message {
-	readonly topic: string;
-	/** The payload, byte for byte. Valid after the handler as well. */
-	readonly data: Uint8Array;
-	readonly qos: QoS;
-	/** It was stored by the broker before we subscribed. */
-	readonly retained: boolean;
-	/** The broker marked it as sent before. */
-	readonly duplicate: boolean;
-	/** 1 the first time; counts attempts that failed. */
-	readonly attempt: number;
-	/** The payload as UTF-8 text. */
-	text(): string;
-	/** The payload as JSON. Throws SyntaxError when it is none. */
-	json(): unknown;
-}
-
-/** A message and the right to say what becomes of it: the first of ack() and nack() counts. */
-export interface MessageDelivery extends Message {
-	/** Accept: the broker may forget it. */
-	ack(): void;
-	/** Decline: an attempt that failed; tried again, held or dropped as the options say. */
-	nack(reason?: string | Error): void;
-}
+import { OpenDeliveries } from "./open-deliveries.js";
 
 /** Resolve or return: accepted. Reject or throw: declined. */
 export type MessageHandler = (message: Message, signal: AbortSignal) => unknown;
@@ -81,7 +51,7 @@ export class TypedBinding implements AsyncDisposable {
 	async receive(handler: MessageHandler): Promise<void> {
 		await this.#read((event, signal) => {
 			const result = handler(new ReceivedMessage(event), signal);
-			return isPromise(result) ? result.then(() => ACCEPTED) : ACCEPTED;
+			return isThenable(result) ? Promise.resolve(result).then(accepted) : ACCEPTED;
 		});
 	}
 
@@ -90,31 +60,21 @@ export class TypedBinding implements AsyncDisposable {
 	 * the intake for good: what was not acknowledged stays with the broker. Rejects with StateError when the binding is read already or closed.
 	 */
 	async *deliveries(): AsyncGenerator<MessageDelivery, void, undefined> {
-		const waiting: OpenDelivery[] = [];
-		let wake = () => {};
-		const open = (event: ReadResponse) =>
-			new Promise<Verdict>((settle) => {
-				waiting.push(new OpenDelivery(event, settle));
-				wake();
-			});
-		const closing = () => wake();
+		const open = new OpenDeliveries();
+		await this.#read((event) => open.add(event));
+		const closing = () => open.end();
 		this.#closeListeners.add(closing);
+		if (this.#closed !== undefined) closing();
 		try {
-			await this.#read(open);
-			while (this.#closed === undefined) {
-				const next = waiting.shift();
-				if (next !== undefined) {
-					yield next;
-					continue;
-				}
-				await new Promise<void>((resolve) => {
-					wake = resolve;
-				});
+			for (;;) {
+				const next = await open.next();
+				if (next === undefined) return;
+				yield next;
 			}
 		} finally {
 			this.#closeListeners.delete(closing);
 			this.#binding.pause("the loop over the deliveries was left");
-			for (const delivery of waiting) delivery.giveBack();
+			open.end();
 		}
 	}
 
@@ -133,9 +93,10 @@ export class TypedBinding implements AsyncDisposable {
 
 	/** Resolves when the broker is there and, if somebody reads, every filter is granted. Rejects when `signal` aborts or the binding closes. */
 	async ready(signal?: AbortSignal): Promise<void> {
-		while (this.health().some(({ blocking }) => blocking)) {
+		for (;;) {
 			signal?.throwIfAborted();
 			if (this.#closed !== undefined) throw new StateError("the binding is closed");
+			if (!this.health().some((reason) => reason.blocking && concernsConnection(reason))) return;
 			await this.#somethingHappens(signal);
 		}
 	}
@@ -209,62 +170,10 @@ export function createBinding(options: Mqtt3Options, signal?: AbortSignal): Type
 	return new TypedBinding(options, signal);
 }
 
-class ReceivedMessage implements Message {
-	readonly #event: ReadResponse;
-
-	constructor(event: ReadResponse) {
-		this.#event = event;
-	}
-
-	get topic(): string {
-		return this.#event.metadata.topic ?? "";
-	}
-	get data(): Uint8Array {
-		return this.#event.data;
-	}
-	get qos(): QoS {
-		return Number(this.#event.metadata.qos ?? 1) as QoS;
-	}
-	get retained(): boolean {
-		return this.#event.metadata.retained === "true";
-	}
-	get duplicate(): boolean {
-		return this.#event.metadata.duplicate === "true";
-	}
-	get attempt(): number {
-		return Number(this.#event.metadata.attempt ?? 1);
-	}
-	text(): string {
-		const { buffer, byteOffset, byteLength } = this.data;
-		return Buffer.from(buffer, byteOffset, byteLength).toString("utf8");
-	}
-	json(): unknown {
-		return JSON.parse(this.text());
-	}
+function accepted(): Verdict {
+	return ACCEPTED;
 }
 
-class OpenDelivery extends ReceivedMessage implements MessageDelivery {
-	readonly #settle: (verdict: Verdict) => void;
-
-	constructor(event: ReadResponse, settle: (verdict: Verdict) => void) {
-		super(event);
-		this.#settle = settle;
-	}
-
-	ack(): void {
-		this.#settle(ACCEPTED);
-	}
-
-	nack(reason: string | Error = "declined"): void {
-		this.#settle({ kind: "failed", error: reason instanceof Error ? reason : new Error(reason) });
-	}
-
-	/** Nobody looked at it. */
-	giveBack(): void {
-		this.#settle({ kind: "none" });
-	}
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
+function isThenable(value: unknown): value is PromiseLike<unknown> {
 	return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }

@@ -27,6 +27,7 @@ describe("readRunRequest", () => {
 			appChannelAddress: "127.0.0.1",
 			appMaxConcurrency: undefined,
 			appProbeTimeoutMs: 3_000,
+			appHealthCheck: undefined,
 			resourcesPaths: ["res"],
 			httpPort: 3_500,
 			listenAddresses: [],
@@ -53,6 +54,27 @@ describe("readRunRequest", () => {
 		[["--app-max-concurrency", "8"], { appMaxConcurrency: 8 }],
 		[["--app-max-concurrency=-1"], { appMaxConcurrency: undefined }],
 		[["--app-binding-options-timeout", "500ms"], { appProbeTimeoutMs: 500 }],
+		[
+			["--enable-app-health-check"],
+			{ appHealthCheck: { path: "/healthz", intervalMs: 5_000, timeoutMs: 500, threshold: 3 } },
+		],
+		[
+			[
+				"--enable-app-health-check",
+				...["--app-health-check-path", "up?deep=1", "--app-health-probe-interval", "2"],
+				...["--app-health-probe-timeout", "2000", "--app-health-threshold", "1"],
+			],
+			{ appHealthCheck: { path: "/up?deep=1", intervalMs: 2_000, timeoutMs: 2_000, threshold: 1 } },
+		],
+		[
+			[
+				"--enable-app-health-check",
+				...["--app-health-check-path", "", "--app-health-probe-interval", "0"],
+				...["--app-health-probe-timeout", "-1", "--app-health-threshold", "0"],
+			],
+			{ appHealthCheck: { path: "/healthz", intervalMs: 5_000, timeoutMs: 500, threshold: 3 } },
+		],
+		[["--enable-app-health-check=false", "--app-health-threshold", "1"], { appHealthCheck: undefined }],
 		[["--resources-path", "b", "--components-path", "c"], { resourcesPaths: ["res", "b"] }],
 		[["--dapr-listen-addresses", "[::1],127.0.0.1"], { listenAddresses: ["[::1]", "127.0.0.1"] }],
 		[["--max-body-size", "16Mi"], { maxBodySize: 16 * 2 ** 20 }],
@@ -109,6 +131,14 @@ describe("readRunRequest", () => {
 		[
 			["--app-id", "a", "--resources-path", "r", "--enable-mtls=true"],
 			"--enable-mtls: there is no mTLS between sidecars here; leave it out",
+		],
+		[
+			["--app-id", "a", "--resources-path", "r", "--app-health-probe-timeout", "5001"],
+			'--app-health-probe-timeout "5001": expected at most the interval between two probes, 5000 ms',
+		],
+		[
+			["--app-id", "a", "--resources-path", "r", "--app-health-probe-interval", "5s"],
+			'--app-health-probe-interval "5s": expected a whole number from -1 to 86400',
 		],
 		[["--app-id", "a", "--resources-path", "r", "--"], "no command after --"],
 	])("%j is refused with the reason", (argv, problem) => {

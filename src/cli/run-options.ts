@@ -14,6 +14,8 @@ export interface RunOptions {
 	/** Undefined: no limit. */
 	readonly appMaxConcurrency: number | undefined;
 	readonly appProbeTimeoutMs: number;
+	/** Absent: the app is not asked whether it is well. */
+	readonly appHealthCheck: AppHealthCheck | undefined;
 	readonly resourcesPaths: readonly string[];
 	readonly httpPort: number;
 	/** As written; empty: loopback only. */
@@ -34,6 +36,16 @@ export interface RunOptions {
 	readonly ignoredFlags: readonly string[];
 	/** The app's command, which stands after `--`. */
 	readonly command: readonly [string, ...string[]] | undefined;
+}
+
+/** How the app is asked whether it is well. */
+export interface AppHealthCheck {
+	/** With a leading slash. */
+	readonly path: string;
+	readonly intervalMs: number;
+	readonly timeoutMs: number;
+	/** So many failures in a row make the app unhealthy. */
+	readonly threshold: number;
 }
 
 /** What a `run` command line asks for. */
@@ -84,6 +96,7 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		appChannelAddress: flags.text("app-channel-address") || "127.0.0.1",
 		appMaxConcurrency: concurrency > 0 ? concurrency : undefined,
 		appProbeTimeoutMs: flags.durationMs("app-binding-options-timeout") || 3_000,
+		appHealthCheck: readAppHealthCheck(flags),
 		resourcesPaths: readResourcesPaths(flags),
 		httpPort,
 		listenAddresses: flags.list("dapr-listen-addresses"),
@@ -117,6 +130,23 @@ function readAppProtocol(flags: FlagValues): "http" | "https" {
 		flags.problem("app-protocol", "http or https");
 	}
 	return given === "https" || flags.boolean("app-ssl") === true ? "https" : "http";
+}
+
+/** As in daprd: 0 and less mean the default, and the numbers must fit together also where there is no health check. */
+function readAppHealthCheck(flags: FlagValues): AppHealthCheck | undefined {
+	const positive = (name: string, maximum: number, fallback: number) => {
+		const given = flags.integer(name, -1, maximum) ?? 0;
+		return given > 0 ? given : fallback;
+	};
+	const path = flags.text("app-health-check-path") || "/healthz";
+	const intervalMs = positive("app-health-probe-interval", 86_400, 5) * 1_000;
+	const timeoutMs = positive("app-health-probe-timeout", 86_400_000, 500);
+	const threshold = positive("app-health-threshold", 2 ** 31 - 1, 3);
+	if (timeoutMs > intervalMs) {
+		flags.problem("app-health-probe-timeout", `at most the interval between two probes, ${intervalMs} ms`);
+	}
+	if (flags.boolean("enable-app-health-check") !== true) return undefined;
+	return { path: path.startsWith("/") ? path : `/${path}`, intervalMs, timeoutMs, threshold };
 }
 
 function readResourcesPaths(flags: FlagValues): readonly string[] {

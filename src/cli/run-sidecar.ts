@@ -82,9 +82,9 @@ class Run {
 	/** The graceful stop. False when handlers were left running. */
 	async #close(sidecar: OpenSidecar): Promise<boolean> {
 		const drained = sidecar.drain();
-		// Reading has ended; the API stays for an app that has something left to send.
+		// Reading has ended; the API stays for an app that has something left to send, as long as the app is there.
 		const block = delay(this.#options.blockShutdownMs, undefined, { ref: false });
-		await Promise.race([block, this.#app?.ended ?? block]);
+		await Promise.race([block, sidecar.runtime.untilAppGone(), this.#app?.ended ?? block]);
 		const finished = await drained;
 		if (!finished) this.#logger.warn("the grace period ended with deliveries still at the app; the broker keeps them");
 		const stopped = await this.#app?.stop(this.#options.gracePeriodMs);

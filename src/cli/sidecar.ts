@@ -47,10 +47,10 @@ export async function openSidecar(given: OpenSidecarOptions): Promise<OpenSideca
 	const registry = createRegistry(env, given.cwd);
 	const { components, problems } = await load(given, registry);
 	const runtime = new Runtime({
-		appId: options.appId,
 		components,
 		registry,
 		appChannel: createAppChannel(options, env),
+		appHealth: options.appHealthCheck,
 		gracePeriodMs: options.gracePeriodMs,
 		onReport: reportLogger(logger),
 	});
@@ -139,12 +139,19 @@ function createAppChannel(options: RunOptions, env: Environment): AppChannel | u
 		appToken: env.APP_API_TOKEN || undefined,
 		maxConcurrency: options.appMaxConcurrency,
 		optionsTimeoutMs: options.appProbeTimeoutMs,
+		healthPath: options.appHealthCheck?.path,
+		healthTimeoutMs: options.appHealthCheck?.timeoutMs,
 	});
 }
 
 function describeApp(options: RunOptions, port: number) {
-	const { appProtocol: protocol, appChannelAddress: channelAddress, appMaxConcurrency: maxConcurrency } = options;
-	return { port, protocol, channelAddress, maxConcurrency };
+	return {
+		port,
+		protocol: options.appProtocol,
+		channelAddress: options.appChannelAddress,
+		maxConcurrency: options.appMaxConcurrency,
+		health: options.appHealthCheck,
+	};
 }
 
 function apiToken(env: Environment) {

@@ -72,6 +72,24 @@ export class AckQueue {
 		return this.#settled > 0 || this.#late.length > 0 ? head : undefined;
 	}
 
+	/** The `sequence` of the last arrived among the settled ones that wait behind an unsettled one; undefined when none does. */
+	newestWaiting(): number | undefined {
+		if (this.blocking() === undefined) return undefined;
+		let delivery = this.#settled > 0 ? this.#tail : undefined;
+		while (delivery !== undefined && !delivery.accepted) delivery = delivery.previous;
+		return Math.max(delivery?.sequence ?? 0, this.#late.at(-1)?.sequence ?? 0);
+	}
+
+	/** Every unsettled delivery that arrived before `sequence` gives up its place. */
+	passOverBefore(sequence: number): void {
+		let delivery = this.#head;
+		while (delivery !== undefined && delivery.sequence < sequence) {
+			const { next } = delivery;
+			this.passOver(delivery);
+			delivery = next;
+		}
+	}
+
 	/** Forgets all places: the connection is gone. */
 	clear(): void {
 		for (let delivery = this.#head; delivery !== undefined; ) {

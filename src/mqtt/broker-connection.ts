@@ -6,12 +6,21 @@ import { KeepAlive } from "./keep-alive.js";
 import type { ConnAckPacket, ConnectPacket, Packet } from "./packet.js";
 import { PacketWriter } from "./packet-writer.js";
 import type { MqttSession } from "./session.js";
+import { SubAckWatch } from "./suback-watch.js";
 import type { SubscriptionProblem, Subscriptions } from "./subscriptions.js";
 
 /** How long an orderly close waits for the broker's FIN. */
 const LINGER_MS = 1_000;
-/** How long a SUBACK may take before the broker is asked for a sign of life, and how long after that sign. */
-const SUBACK_PATIENCE_MS = 10_000;
+
+/** What a connection tells its owner. */
+export interface BrokerConnectionListener {
+	/** CONNACK with return code 0, before any packet behind it is handled. */
+	online(connAck: ConnAckPacket): void;
+	/** A SUBACK came; `problems` are the filters that were not granted as asked. */
+	subscribed(problems: readonly SubscriptionProblem[]): void;
+	/** The connection is gone; called once, and only if online() was. */
+	closed(cause: MqttConnectionError): void;
+}
 
 export interface BrokerConnectionOptions {
 	readonly dial: Dial;
@@ -22,15 +31,10 @@ export interface BrokerConnectionOptions {
 	readonly connect: ConnectPacket;
 	readonly session: MqttSession;
 	readonly subscriptions: Subscriptions;
-	/** CONNACK with return code 0, before any packet behind it is handled. */
-	readonly onOnline: (connAck: ConnAckPacket) => void;
-	/** A SUBACK came; `problems` are the filters that were not granted as asked. */
-	readonly onSubscribed: (problems: readonly SubscriptionProblem[]) => void;
-	/** The connection is gone; called once, and only if onOnline was. */
-	readonly onClosed: (cause: MqttConnectionError) => void;
+	readonly listener: BrokerConnectionListener;
 }
 
-/** One Network Connection with the session running over it: CONNECT first [MQTT-3.1.0-1], DISCONNECT last. */
+/** One Network Connection with the session running over it: one CONNECT, first [MQTT-3.1.0-1] [MQTT-3.1.0-2], DISCONNECT last. */
 export class BrokerConnection {
 	readonly #options: BrokerConnectionOptions;
 	readonly #session: MqttSession;
@@ -39,14 +43,14 @@ export class BrokerConnection {
 	readonly #keepAlive: KeepAlive;
 	readonly #writer: PacketWriter;
 	#connection: Connection | undefined;
-	#state: "opening" | "online" | "closing" | "closed" = "opening";
+	/** `ending`: nothing is read or written any more, and closed() is coming. */
+	#state: "opening" | "online" | "ending" | "closed" = "opening";
+	/** Why it ends or ended. */
 	#cause: MqttConnectionError | undefined;
 	#connAck: ((result: ConnAckPacket | MqttConnectionError) => void) | undefined;
 	#flushScheduled = false;
 	#paused = false;
-	/** When the PINGREQ that checks on a missing SUBACK was written, then when its PINGRESP came. */
-	#checkedAt: number | undefined;
-	#answeredAt: number | undefined;
+	readonly #subAckWatch = new SubAckWatch();
 
 	constructor(options: BrokerConnectionOptions) {
 		this.#options = options;
@@ -57,7 +61,7 @@ export class BrokerConnection {
 			onPacket: (packet) => this.#receive(packet),
 			admit: (header) => this.#session.inbound.admit(header),
 		});
-		this.#writer = new PacketWriter((bytes) => this.#connection?.write(bytes) ?? false);
+		this.#writer = new PacketWriter((bytes) => this.#write(bytes));
 		this.#keepAlive = new KeepAlive({
 			keepAliveMs: options.connect.keepAlive * 1_000,
 			sendPing: () => this.#connection?.write(PINGREQ),
@@ -66,10 +70,10 @@ export class BrokerConnection {
 	}
 
 	/**
-	 * Connects; resolves when the broker accepted, by when `onOnline` was called and packets may have been handled.
+	 * Connects; resolves when the broker accepted, by when online() was called and packets may have been handled.
 	 * Rejects with MqttConnectionError or MqttRefusedError.
 	 */
-	async open(signal: AbortSignal): Promise<ConnAckPacket> {
+	async open(signal: AbortSignal): Promise<void> {
 		const { dial, url, tls, connectTimeoutMs } = this.#options;
 		const startedAt = performance.now();
 		this.#connection = await dial(
@@ -77,11 +81,13 @@ export class BrokerConnection {
 			{ tls, timeoutMs: connectTimeoutMs },
 			{
 				data: (chunk) => this.#data(chunk),
-				drain: () => this.#drained(),
+				drain: () => this.schedule(),
+				progress: () => this.#keepAlive.progress(),
 				closed: (cause) => this.#closed(cause),
 			},
 			signal,
 		);
+		if (this.#cause !== undefined) throw this.#cause;
 		const abort = () => this.fail("local", "connecting was given up");
 		const left = Math.max(0, connectTimeoutMs - (performance.now() - startedAt));
 		const timer = setTimeout(() => this.fail("timeout", `no CONNACK within ${connectTimeoutMs} ms`), left);
@@ -102,7 +108,6 @@ export class BrokerConnection {
 				this.fail("refused", refusal.message, refusal);
 				throw refusal;
 			}
-			return result;
 		} finally {
 			clearTimeout(timer);
 			signal.removeEventListener("abort", abort);
@@ -125,40 +130,39 @@ export class BrokerConnection {
 	sweep(now: number): void {
 		if (this.#state !== "online") return;
 		this.subscribe();
-		const pendingSince = this.#subscriptions.pendingSince;
-		if (pendingSince === undefined) {
-			this.#checkedAt = undefined;
-			this.#answeredAt = undefined;
-		} else if (this.#checkedAt === undefined) {
-			if (now - pendingSince < SUBACK_PATIENCE_MS) return;
-			this.#checkedAt = now;
-			this.#connection?.write(PINGREQ);
-		} else if (this.#answeredAt !== undefined && now - this.#answeredAt >= SUBACK_PATIENCE_MS) {
-			this.fail("protocol", "no SUBACK, though the broker answers PINGREQ");
-		}
+		// Bytes of ours that cannot leave may wait for a broker that waits for us to read.
+		this.wake();
+		const advice = this.#subAckWatch.look(this.#subscriptions.pendingSince, now);
+		if (advice === "ping") this.#write(PINGREQ);
+		else if (advice === "give-up") this.fail("protocol", "no SUBACK, though the broker answers PINGREQ");
+	}
+
+	/** Sends the SUBSCRIBE that is due, if one is. */
+	subscribe(): void {
+		if (this.#state !== "online") return;
+		const request = this.#subscriptions.take(performance.now());
+		if (request === undefined) return;
+		this.#writer.packet({ type: "subscribe", ...request });
+		this.wake();
 	}
 
 	/** Ends the connection at once, without DISCONNECT. */
 	fail(reason: MqttConnectionReason, message: string, cause?: Error): void {
-		this.#decoder.stop();
-		const { href } = this.#options.url;
-		this.#connection?.destroy(
-			new MqttConnectionError(`${href}: ${message}`, { url: href, reason, ...(cause && { cause }) }),
-		);
+		this.#stop();
+		this.#connection?.destroy(this.#error(reason, message, cause));
 	}
 
-	/** Orderly: acknowledgements that may leave, DISCONNECT, half-close, read to the end [MQTT-3.14.4-1]. Resolves when closed. */
-	async disconnect(): Promise<void> {
-		if (this.#state !== "online" || this.#connection === undefined) {
-			this.fail("local", "closed");
-			return;
-		}
-		this.#session.write(this.#writer);
+	/**
+	 * Ends it in order: acknowledgements that may leave, DISCONNECT, half-close, read to the end [MQTT-3.14.4-1]. Resolves when closed.
+	 * `reason`: why, for closed().
+	 */
+	async disconnect(reason: string): Promise<void> {
+		if (this.#state !== "online" || this.#connection === undefined) return;
+		this.#session.writeAnswers(this.#writer);
 		this.#writer.packet({ type: "disconnect" });
-		// [MQTT-3.14.4-2]: nothing leaves after DISCONNECT; flushes find the state changed.
-		this.#state = "closing";
-		this.#decoder.stop();
-		this.#keepAlive.stop();
+		// [MQTT-3.14.4-2]: nothing leaves after DISCONNECT; whoever comes later finds the state changed.
+		this.#stop();
+		this.#cause = this.#error("local", reason);
 		await this.#connection.end(LINGER_MS);
 	}
 
@@ -183,9 +187,9 @@ export class BrokerConnection {
 			throw new MqttProtocolError("MQTT-3.2.0-1", `${packet.type} packet before CONNACK`);
 		} else if (packet.type === "subAck") {
 			const now = performance.now();
-			this.#options.onSubscribed(this.#subscriptions.answered(packet.packetId, packet.returnCodes, now));
+			this.#options.listener.subscribed(this.#subscriptions.answered(packet.packetId, packet.returnCodes, now));
 		} else if (packet.type === "pingResp") {
-			if (this.#checkedAt !== undefined) this.#answeredAt ??= performance.now();
+			this.#subAckWatch.answered(performance.now());
 		} else {
 			this.#session.receive(packet);
 			if (this.#session.hasOutput) this.schedule();
@@ -204,21 +208,25 @@ export class BrokerConnection {
 			// Packets behind the CONNACK in the same chunk find the session ready.
 			this.#session.connected(packet.sessionPresent);
 			this.#subscriptions.connected(packet.sessionPresent, performance.now());
-			this.#options.onOnline(packet);
+			this.#options.listener.online(packet);
 			this.#keepAlive.start();
 			this.subscribe();
 			this.schedule();
+		} else {
+			// Nothing that comes behind a refusal is meant for anybody.
+			this.#decoder.stop();
 		}
 		connAck(packet);
 	}
 
+	/** [MQTT-4.8.0-1]: what breaks the protocol ends the connection. */
 	#violated(error: MqttProtocolError): void {
 		this.fail("protocol", `the broker violated the protocol: ${error.message}`, error);
 	}
 
-	#drained(): void {
-		this.#keepAlive.progress();
-		this.schedule();
+	#write(bytes: Buffer): boolean {
+		this.#keepAlive.sent();
+		return this.#connection?.write(bytes) ?? false;
 	}
 
 	#flush(): void {
@@ -226,17 +234,7 @@ export class BrokerConnection {
 		if (this.#state !== "online" || this.#connection === undefined || this.#connection.isFull) return;
 		this.#session.write(this.#writer);
 		this.#writer.flush();
-		this.#keepAlive.sent();
 		if (this.#paused) this.#checkCap();
-	}
-
-	/** Sends the SUBSCRIBE that is due, if one is. */
-	subscribe(): void {
-		if (this.#state !== "online") return;
-		const request = this.#subscriptions.take(performance.now());
-		if (request === undefined) return;
-		this.#writer.packet({ type: "subscribe", ...request });
-		this.wake();
 	}
 
 	/** Back-pressure beyond the broker's window: stop reading, unless an answer is awaited; then pass messages by. */
@@ -262,19 +260,25 @@ export class BrokerConnection {
 		this.#keepAlive.resume();
 	}
 
-	#closed(cause: MqttConnectionError): void {
-		const opening = this.#state === "opening";
-		this.#state = "closed";
-		this.#cause = cause;
+	/** From here on nothing is read or written. */
+	#stop(): void {
 		this.#decoder.stop();
 		this.#keepAlive.stop();
-		if (opening) this.#connAck?.(cause);
-		else this.#options.onClosed(cause);
+		if (this.#state === "online") this.#state = "ending";
 	}
 
-	/** Why it ended, once it has. */
-	get cause(): MqttConnectionError | undefined {
-		return this.#cause;
+	#closed(cause: MqttConnectionError): void {
+		const isOpening = this.#state === "opening";
+		this.#stop();
+		this.#state = "closed";
+		this.#cause ??= cause;
+		if (isOpening) this.#connAck?.(cause);
+		else this.#options.listener.closed(this.#cause);
+	}
+
+	#error(reason: MqttConnectionReason, message: string, cause?: Error): MqttConnectionError {
+		const { href } = this.#options.url;
+		return new MqttConnectionError(`${href}: ${message}`, { url: href, reason, ...(cause && { cause }) });
 	}
 }
 

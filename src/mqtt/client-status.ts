@@ -28,3 +28,10 @@ export interface ClientStatus {
 	/** When the last PUBLISH came, by performance.now(); 0: none yet. */
 	readonly lastArrival: number;
 }
+
+/** In words, for readiness and logs. */
+export function subscriptionText({ filter, granted, asked }: SubscriptionProblem): string {
+	return granted === 0x80
+		? `the broker refused the subscription to ${JSON.stringify(filter)}`
+		: `the broker granted QoS ${granted} for ${JSON.stringify(filter)} where QoS ${asked} was asked${granted === 0 ? ": deliveries come without a guarantee" : ""}`;
+}

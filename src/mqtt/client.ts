@@ -1,85 +1,36 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { MqttConnectionError, MqttProtocolError, MqttRefusedError, PublishError, StateError } from "../errors.js";
-import { Backoff, RECONNECT_BACKOFF, SLOW_BACKOFF } from "./backoff.js";
+import { StateError } from "../errors.js";
 import { BrokerConnection } from "./broker-connection.js";
-import type { BrokerUrl } from "./broker-url.js";
-import type { ClientState, ClientStatus } from "./client-status.js";
-import { type Dial, dial, type TlsSettings } from "./connection.js";
+import type { MqttClientOptions, PublishOptions } from "./client-options.js";
+import { type ClientState, type ClientStatus, subscriptionText } from "./client-status.js";
+import { dial } from "./connection.js";
+import { ConnectionWatch } from "./connection-watch.js";
 import type { Delivery } from "./delivery.js";
-import type { DeliveryListener, InboundCounters } from "./inbound.js";
-import type { OutboundPublish } from "./outbound.js";
-import type { ApplicationMessage, ConnAckPacket, ConnectPacket, Subscription, Will } from "./packet.js";
-import { PublishDeadlines } from "./publish-deadlines.js";
+import type { InboundCounters } from "./inbound.js";
+import type { ApplicationMessage, ConnAckPacket, ConnectPacket } from "./packet.js";
+import { Publisher } from "./publisher.js";
+import { type ReconnectListener, ReconnectLoop } from "./reconnect-loop.js";
 import type { Report } from "./report.js";
 import { MqttSession } from "./session.js";
 import { type SubscriptionProblem, Subscriptions } from "./subscriptions.js";
-import { checkTopicName } from "./topic.js";
 
-/** Online for so long, a connection counts as stable: back-off starts anew, and redeliveries have all come. */
-const STABLE_AFTER_MS = 10_000;
-/** Settled acknowledgements wait so long behind an unsettled delivery, then it is passed over. */
-const BLOCKING_AT_MOST_MS = 10_000;
-/** A connection that passed messages by is resumed at most so often. */
-const RESUME_EVERY_MS = 60_000;
-/** Publishes fill their bound and nothing is acknowledged for so long: the connection is given up. */
-const UNANSWERED_AT_MOST_MS = 30_000;
-const SWEEP_MS = 1_000;
-
-export interface MqttClientOptions {
-	readonly url: BrokerUrl;
-	readonly tls?: TlsSettings | undefined;
-	readonly clientId: string;
-	readonly cleanSession: boolean;
-	readonly username?: string | undefined;
-	readonly password?: string | undefined;
-	readonly will?: Will | undefined;
-	/** Milliseconds, whole seconds from 1 to 65,535 of them. */
-	readonly keepAliveMs: number;
-	readonly connectTimeoutMs: number;
-	/** The deadline of a publish that names none. */
-	readonly publishTimeoutMs: number;
-	/** What subscribe() subscribes to. */
-	readonly subscriptions: readonly Subscription[];
-	readonly ackOrder: "arrival" | "strict";
-	readonly maxBuffered: number;
-	readonly maxPayloadSize: number;
-	/** Gets every message; in place before CONNECT. Absent: messages are not read at all. */
-	readonly listener?: DeliveryListener | undefined;
-	readonly onReport?: ((report: Report) => void) | undefined;
-	/** How connections are made; tests pass their own. */
-	readonly dial?: Dial | undefined;
-}
-
-/** One publish; QoS and RETAIN as in the message. */
-export interface PublishOptions {
-	readonly signal?: AbortSignal | undefined;
-	/** Milliseconds from now; default the client's `publishTimeoutMs`. */
-	readonly timeoutMs?: number | undefined;
-}
+export type { MqttClientOptions, PublishOptions } from "./client-options.js";
 
 /** Connection, session and reconnecting: an MQTT 3.1.1 client that acknowledges only what its listener accepted. */
 export class MqttClient {
 	readonly #options: MqttClientOptions;
 	readonly #session: MqttSession;
 	readonly #subscriptions: Subscriptions;
-	readonly #deadlines: PublishDeadlines;
-	readonly #closing = new AbortController();
-	readonly #reconnect = new Backoff(RECONNECT_BACKOFF);
-	readonly #slow = new Backoff(SLOW_BACKOFF);
+	readonly #publisher: Publisher;
+	readonly #loop: ReconnectLoop;
+	readonly #watch: ConnectionWatch;
 	readonly #stateListeners = new Set<(state: ClientState, cause?: Error) => void>();
 	#connection: BrokerConnection | undefined;
 	#state: ClientState = "offline";
 	#since = performance.now();
 	#cause: Error | undefined;
 	#connects = 0;
-	#running: Promise<void> | undefined;
-	#closed: Promise<void> | undefined;
 	#lastArrival = 0;
-	/** How many answers to publishes had come, and when that last changed. */
-	#answered = { count: 0, at: 0 };
-	#lastResume = Number.NEGATIVE_INFINITY;
-	/** The delivery that settled acknowledgements wait behind, and since when. */
-	#blocking: { readonly delivery: unknown; readonly since: number } | undefined;
+	#closed: Promise<void> | undefined;
 
 	constructor(options: MqttClientOptions) {
 		this.#options = options;
@@ -103,7 +54,21 @@ export class MqttClient {
 		);
 		this.#session.onOutput = () => this.#connection?.schedule();
 		this.#subscriptions = new Subscriptions(options.subscriptions);
-		this.#deadlines = new PublishDeadlines(this.#session.outbound);
+		this.#publisher = new Publisher(this.#session.outbound, {
+			timeoutMs: options.publishTimeoutMs,
+			onEnqueued: () => {
+				this.#connection?.schedule();
+				this.#connection?.wake();
+			},
+			offlineReason: () => this.#offlineReason(),
+		});
+		this.#watch = new ConnectionWatch(this.#session);
+		this.#loop = new ReconnectLoop({
+			connecting: (connection) => this.#connecting(connection),
+			online: (connection, connAck) => this.#online(connection, connAck),
+			disconnected: (isStable) => this.#disconnected(isStable),
+			offline: (why, cause, delayMs) => this.#offline(why, cause, delayMs),
+		});
 	}
 
 	/**
@@ -146,8 +111,8 @@ export class MqttClient {
 	 * a broker; rejects when `signal` aborts (the attempts go on) or the client is closed.
 	 */
 	connect(signal?: AbortSignal): Promise<void> {
-		if (this.#state === "closed") return Promise.reject(new StateError("the client is closed"));
-		this.#running ??= this.#run();
+		if (this.#closed !== undefined) return Promise.reject(new StateError("the client is closed"));
+		this.#loop.start();
 		if (this.#state === "online") return Promise.resolve();
 		return new Promise((resolve, reject) => {
 			const settle = (error?: Error) => {
@@ -176,54 +141,8 @@ export class MqttClient {
 	 * with PublishError, or MqttProtocolError for a topic that is none. After a rejection no PUBLISH of this message is written again.
 	 * The payload must not be changed before that.
 	 */
-	publish(message: ApplicationMessage, { signal, timeoutMs }: PublishOptions = {}): Promise<void> {
-		const { topic, payload, qos, retain } = message;
-		const problem = checkTopicName(topic);
-		if (problem !== undefined) {
-			return Promise.reject(
-				new MqttProtocolError("MQTT-3.3.2-1", `topic ${JSON.stringify(topic.slice(0, 100))}: ${problem}`),
-			);
-		}
-		if (this.#state === "closed") {
-			return Promise.reject(new PublishError("the client is closed", { outcome: "not-sent" }));
-		}
-		if (signal?.aborted) return Promise.reject(new PublishError("the call was cancelled", { outcome: "not-sent" }));
-		return new Promise((resolve, reject) => {
-			let abort: (() => void) | undefined;
-			const publish: OutboundPublish = {
-				topic,
-				topicLength: Buffer.byteLength(topic),
-				payload,
-				qos,
-				retain,
-				deadline: performance.now() + (timeoutMs ?? this.#options.publishTimeoutMs),
-				settle: (error) => {
-					if (abort !== undefined) signal?.removeEventListener("abort", abort);
-					if (error === undefined) resolve();
-					else reject(error);
-				},
-				packetId: 0,
-				dup: false,
-				written: false,
-				settled: false,
-			};
-			try {
-				this.#session.outbound.enqueue(publish);
-			} catch (error) {
-				reject(error);
-				return;
-			}
-			if (signal !== undefined) {
-				abort = () => this.#session.outbound.abandon(publish, "the call was cancelled");
-				signal.addEventListener("abort", abort, { once: true });
-			}
-			this.#deadlines.add(publish, this.#stateText);
-			const connection = this.#connection;
-			if (connection !== undefined) {
-				connection.schedule();
-				connection.wake();
-			}
-		});
+	publish(message: ApplicationMessage, options: PublishOptions = {}): Promise<void> {
+		return this.#publisher.publish(message, options);
 	}
 
 	/** From here on messages that arrive are passed by, un-acknowledged, while answers to publishes are still read. */
@@ -246,84 +165,29 @@ export class MqttClient {
 		return () => this.#stateListeners.delete(listener);
 	}
 
-	readonly #stateText = (): string => {
-		if (this.#state === "online") return "the broker did not answer in time";
-		return `not connected to ${this.#options.url.href}${this.#cause === undefined ? "" : ` (${this.#cause.message})`}`;
-	};
-
 	async #close(): Promise<void> {
-		const { inbound, outbound } = this.#session;
+		const { inbound } = this.#session;
 		inbound.drain();
 		for (const delivery of [...inbound.unacknowledged()]) delivery.passOver();
-		await this.#connection?.disconnect();
+		this.#publisher.close();
+		await this.#connection?.disconnect("closed by us");
 		this.#setState("closed");
-		this.#closing.abort();
-		this.#deadlines.clear();
-		outbound.close("the client was closed");
-		await this.#running;
+		await this.#loop.stop();
 	}
 
-	async #run(): Promise<void> {
-		while (!this.#closing.signal.aborted) {
-			const delayMs = await this.#connectOnce();
-			if (this.#closing.signal.aborted) return;
-			await sleep(delayMs, undefined, { signal: this.#closing.signal }).catch(() => {});
-		}
-	}
-
-	/** One connection from dial to its end. Returns how long to wait before the next. */
-	async #connectOnce(): Promise<number> {
-		let closed: (cause: MqttConnectionError) => void = () => {};
-		const ended = new Promise<MqttConnectionError>((resolve) => {
-			closed = resolve;
-		});
-		let onlineAt = 0;
+	#connecting(listener: Parameters<ReconnectListener["connecting"]>[0]): BrokerConnection {
+		const { url, tls, connectTimeoutMs } = this.#options;
 		this.#setState("connecting");
-		const connection = new BrokerConnection({
+		return new BrokerConnection({
 			dial: this.#options.dial ?? dial,
-			url: this.#options.url,
-			tls: this.#options.tls,
-			connectTimeoutMs: this.#options.connectTimeoutMs,
+			url,
+			tls,
+			connectTimeoutMs,
 			connect: this.#connectPacket(),
 			session: this.#session,
 			subscriptions: this.#subscriptions,
-			onOnline: (connAck) => {
-				onlineAt = performance.now();
-				this.#connection = connection;
-				this.#online(connAck);
-			},
-			onSubscribed: (problems) => this.#subscribed(problems),
-			onClosed: closed,
+			listener: { ...listener, subscribed: (problems) => this.#subscribed(problems) },
 		});
-		try {
-			await connection.open(this.#closing.signal);
-		} catch (error) {
-			const cause = error instanceof Error ? error : new Error(String(error));
-			const isSlow =
-				(cause instanceof MqttRefusedError && cause.returnCode !== 3) ||
-				(cause instanceof MqttConnectionError && cause.reason === "tls");
-			const delayMs = (isSlow ? this.#slow : this.#reconnect).next();
-			this.#offline(isSlow ? "connect-refused" : "connect-failed", cause, delayMs);
-			return delayMs;
-		}
-		const sweep = setInterval(() => this.#sweep(), SWEEP_MS);
-		const cause = await ended;
-		clearInterval(sweep);
-		this.#connection = undefined;
-		const isStable = performance.now() - onlineAt >= STABLE_AFTER_MS;
-		if (isStable) this.#reconnect.reset();
-		this.#subscriptions.disconnected();
-		this.#session.disconnected(isStable);
-		this.#blocking = undefined;
-		const delayMs = this.#reconnect.next();
-		this.#offline("disconnected", cause, delayMs);
-		return delayMs;
-	}
-
-	#offline(code: string, cause: Error, delayMs: number): void {
-		this.#setState("offline", cause);
-		if (this.#closed !== undefined) return;
-		this.#report("warn", code, `${cause.message}; next attempt in ${Math.round(delayMs)} ms`, cause);
 	}
 
 	#connectPacket(): ConnectPacket {
@@ -339,11 +203,11 @@ export class MqttClient {
 		};
 	}
 
-	#online({ sessionPresent }: ConnAckPacket): void {
+	#online(connection: BrokerConnection, { sessionPresent }: ConnAckPacket): void {
 		const { url, cleanSession, tls } = this.#options;
+		this.#connection = connection;
 		this.#connects++;
-		this.#slow.reset();
-		this.#answered = { count: this.#session.outbound.answers, at: performance.now() };
+		this.#watch.start(connection);
 		this.#setState("online");
 		this.#report("info", "connected", `connected to ${url.href}${sessionPresent ? ", session resumed" : ""}`);
 		if (!sessionPresent && !cleanSession && this.#connects > 1) {
@@ -362,6 +226,24 @@ export class MqttClient {
 		}
 	}
 
+	#disconnected(isStable: boolean): void {
+		this.#connection = undefined;
+		this.#watch.stop();
+		this.#subscriptions.disconnected();
+		this.#session.disconnected(isStable);
+	}
+
+	#offline(code: string, cause: Error, delayMs: number): void {
+		this.#setState("offline", cause);
+		if (this.#closed !== undefined) return;
+		this.#report("warn", code, `${cause.message}; next attempt in ${Math.round(delayMs)} ms`, cause);
+	}
+
+	#offlineReason(): string | undefined {
+		if (this.#state === "online") return undefined;
+		return `not connected to ${this.#options.url.href}${this.#cause === undefined ? "" : ` (${this.#cause.message})`}`;
+	}
+
 	#subscribed(problems: readonly SubscriptionProblem[]): void {
 		if (problems.length === 0) {
 			const filters = this.#options.subscriptions.map(({ filter }) => filter).join(", ");
@@ -372,31 +254,6 @@ export class MqttClient {
 				problem.blocking ? "error" : "warn",
 				problem.granted === 0x80 ? "subscription-refused" : "subscription-downgraded",
 				subscriptionText(problem),
-			);
-		}
-	}
-
-	#sweep(): void {
-		const now = performance.now();
-		const { inbound, outbound } = this.#session;
-		this.#connection?.sweep(now);
-		const blocking = this.#options.ackOrder === "strict" ? undefined : inbound.blocking;
-		if (blocking !== this.#blocking?.delivery) {
-			this.#blocking = blocking && { delivery: blocking, since: now };
-		} else if (blocking !== undefined && now - this.#blocking!.since >= BLOCKING_AT_MOST_MS) {
-			this.#blocking = undefined;
-			blocking.passOver();
-		}
-		if (outbound.answers !== this.#answered.count || !outbound.isFull) {
-			this.#answered = { count: outbound.answers, at: now };
-		}
-		if (inbound.wantsResume && now - this.#lastResume >= RESUME_EVERY_MS) {
-			this.#lastResume = now;
-			this.#connection?.fail("local", "resumed to fetch the messages that were passed by while the buffer was full");
-		} else if (now - this.#answered.at >= UNANSWERED_AT_MOST_MS) {
-			this.#connection?.fail(
-				"dead",
-				`too many publishes are pending and the broker acknowledged none for ${UNANSWERED_AT_MOST_MS / 1_000} s`,
 			);
 		}
 	}
@@ -413,11 +270,4 @@ export class MqttClient {
 	#report(level: Report["level"], code: string, message: string, error?: Error): void {
 		this.#options.onReport?.({ level, code, message, ...(error && { error }) });
 	}
-}
-
-/** In words, for readiness and logs. */
-export function subscriptionText({ filter, granted, asked }: SubscriptionProblem): string {
-	return granted === 0x80
-		? `the broker refused the subscription to ${JSON.stringify(filter)}`
-		: `the broker granted QoS ${granted} for ${JSON.stringify(filter)} where QoS ${asked} was asked${granted === 0 ? ": deliveries come without a guarantee" : ""}`;
 }

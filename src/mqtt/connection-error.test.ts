@@ -31,6 +31,7 @@ test.each([
 	["EWHATEVER", "open", "reset", /words of the system/],
 	["CERT_HAS_EXPIRED", "TLS handshake", "tls", /broker's certificate has expired/],
 	["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "TLS handshake", "tls", /authority that is not trusted here/],
+	["CERT_SIGNATURE_FAILURE", "TLS handshake", "tls", /not signed by the trusted authority of that name/],
 	["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "open", "tls", /wants a client certificate/],
 	["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "open", "tls", /does not trust the authority of our client certificate/],
 	["ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED", "open", "tls", /our client certificate has expired/],

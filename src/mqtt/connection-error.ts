@@ -23,6 +23,7 @@ const CERTIFICATE: ReadonlyMap<string, string> = new Map([
 	["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "comes from a certificate authority that is not trusted here"],
 	["UNABLE_TO_GET_ISSUER_CERT", "comes from a certificate authority that is not trusted here"],
 	["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "comes from a certificate authority that is not trusted here"],
+	["CERT_SIGNATURE_FAILURE", "is not signed by the trusted authority of that name (was that one made anew?)"],
 	["INVALID_PURPOSE", "is not meant for a server"],
 ]);
 

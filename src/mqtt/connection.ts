@@ -37,7 +37,7 @@ export interface Connection {
 	write(bytes: Buffer): boolean;
 	/** Bytes given to write() that the system has not taken yet. */
 	readonly bytesWaiting: number;
-	/** True after write() returned false, until drain(). */
+	/** True after write() returned false, until drain(), and from its end on: what is not written yet had better not be. */
 	readonly isFull: boolean;
 	/** Stop and go on reading from the socket. Idempotent. */
 	pause(): void;

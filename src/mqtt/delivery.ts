@@ -36,10 +36,8 @@ export class Delivery {
 	passedOver = false;
 	/** Arrival order, over all connections. */
 	sequence = 0;
-	/** Its Packet Identifier on the connection of `epoch`; 0 for QoS 0. */
+	/** Its Packet Identifier on the connection that brought it last; 0 for QoS 0. */
 	packetId: number;
-	/** The connection that it belongs to. */
-	epoch: number;
 	/** What it counts against `maxBuffered`, in bytes. */
 	cost = 0;
 	/** Where it is, in the words of whoever handles deliveries. */
@@ -54,11 +52,10 @@ export class Delivery {
 	previous: Delivery | undefined = undefined;
 	next: Delivery | undefined = undefined;
 
-	constructor(owner: DeliveryOwner, packet: PublishPacket, epoch: number, sequence: number) {
+	constructor(owner: DeliveryOwner, packet: PublishPacket, sequence: number) {
 		this.#owner = owner;
 		this.packet = packet;
 		this.packetId = packet.packetId;
-		this.epoch = epoch;
 		this.sequence = sequence;
 	}
 

@@ -63,13 +63,12 @@ export class Inbound implements DeliveryOwner {
 	readonly #queue = new AckQueue();
 	/** Un-acknowledged deliveries of the present connection, by identifier. */
 	readonly #live = new PacketIdTable<Delivery>();
+	/** Of the session that is resumed; a lost one leaves none. */
 	readonly #orphans = new Orphans();
 	readonly #qos2 = new Qos2Memory();
-	#epoch = 0;
 	#sequence = 0;
 	#buffered = 0;
 	#bufferedQos0 = 0;
-	#adopting = false;
 	/** Reading goes on although the buffer is full. */
 	#maySkip = false;
 	/** A message of this connection was passed by: so are all further ones, or they would overtake it. */
@@ -109,9 +108,16 @@ export class Inbound implements DeliveryOwner {
 		return this.#orphans.size;
 	}
 
-	/** The unsettled delivery that settled ones wait behind. */
-	get blocking(): Delivery | undefined {
-		return this.#queue.blocking();
+	/** The place in arrival order of the last settled delivery that waits behind unsettled ones. */
+	get newestWaiting(): number | undefined {
+		return this.#queue.newestWaiting();
+	}
+
+	/** Everything unsettled that arrived before that place gives up its own. */
+	passOverBefore(sequence: number): void {
+		if (this.#options.strict) return;
+		this.#queue.passOverBefore(sequence);
+		this.onAckReady();
 	}
 
 	/** More is un-acknowledged than `maxBuffered` allows. */
@@ -149,8 +155,6 @@ export class Inbound implements DeliveryOwner {
 	 * otherwise what was kept of it is void [MQTT-3.1.2-6].
 	 */
 	connected(resumed: boolean): void {
-		this.#epoch++;
-		this.#adopting = resumed;
 		this.#maySkip = false;
 		this.#hasSkipped = false;
 		if (resumed) return;
@@ -171,7 +175,7 @@ export class Inbound implements DeliveryOwner {
 
 	/** The Network Connection is gone: every right to acknowledge ends. `stable`: it was online long enough for all redeliveries. */
 	disconnected(stable: boolean): void {
-		if (stable && this.#adopting) {
+		if (stable) {
 			for (const orphan of this.#orphans.all()) if (!orphan.running) this.#forget(orphan);
 		}
 		this.#queue.clear();
@@ -205,8 +209,7 @@ export class Inbound implements DeliveryOwner {
 		if (qos === 2 && this.#qos2.mayHold(packetId, topic, payloadSize)) return true;
 		if (!dup) return false;
 		return (
-			this.#live.get(packetId)?.packet.payloadSize === payloadSize ||
-			(this.#adopting && this.#orphans.mayHold(topic, qos, payloadSize))
+			this.#live.get(packetId)?.packet.payloadSize === payloadSize || this.#orphans.mayHold(topic, qos, payloadSize)
 		);
 	}
 
@@ -229,12 +232,12 @@ export class Inbound implements DeliveryOwner {
 		this.#qos2.delete(packetId);
 	}
 
-	/** Takes out every acknowledgement that may leave now, in order. */
+	/** Takes out every acknowledgement that may leave now, in order: PUBACK at QoS 1, PUBREC at QoS 2 [MQTT-3.3.4-1]. */
 	takeAcks(sink: AckSink): void {
 		for (let delivery = this.#queue.take(); delivery !== undefined; delivery = this.#queue.take()) {
 			const { packetId, packet } = delivery;
 			if (this.#live.get(packetId) === delivery) this.#live.delete(packetId);
-			this.#buffered -= delivery.cost;
+			this.#makeRoom(delivery);
 			delivery.state = "dead";
 			if (packet.qos === 1) {
 				sink("pubAck", packetId);
@@ -243,9 +246,9 @@ export class Inbound implements DeliveryOwner {
 				sink("pubRec", packetId);
 			}
 		}
-		if (!this.isOverCap) this.#maySkip = false;
 	}
 
+	/** Every message is acknowledged once the app has accepted it, and none before [MQTT-4.5.0-2]: only then it is ours [MQTT-4.3.2-2]. */
 	ack(delivery: Delivery): boolean {
 		if (delivery.accepted) return delivery.state !== "dead";
 		delivery.accepted = true;
@@ -320,7 +323,7 @@ export class Inbound implements DeliveryOwner {
 			this.counters.copies++;
 			return;
 		}
-		if (packet.dup && this.#adopting) {
+		if (packet.dup) {
 			const orphan = this.#orphans.findEqual(packet);
 			if (orphan !== undefined) {
 				if (older !== undefined) this.#replace(older, orphan.running ? undefined : orphan);
@@ -365,7 +368,6 @@ export class Inbound implements DeliveryOwner {
 		this.#orphans.delete(orphan);
 		this.#qos2.delete(packet.packetId);
 		orphan.packetId = packet.packetId;
-		orphan.epoch = this.#epoch;
 		orphan.sequence = ++this.#sequence;
 		orphan.state = "live";
 		this.counters.adopted++;
@@ -379,7 +381,7 @@ export class Inbound implements DeliveryOwner {
 	#meetOrphans(delivery: Delivery): void {
 		if (this.#orphans.size === 0) return;
 		for (const orphan of this.#orphans.withPacketId(delivery.packetId)) {
-			const mayBeSame = this.#adopting && equalMessages(orphan.packet, delivery.packet);
+			const mayBeSame = equalMessages(orphan.packet, delivery.packet);
 			if (orphan.running && !mayBeSame) continue;
 			this.#forget(orphan);
 			// aedes and rumqttd resend without DUP: it may be the same message, so the two never run side by side.
@@ -398,14 +400,19 @@ export class Inbound implements DeliveryOwner {
 	#withdraw(delivery: Delivery): void {
 		this.#queue.remove(delivery);
 		this.#live.delete(delivery.packetId);
-		this.#buffered -= delivery.cost;
+		this.#makeRoom(delivery);
 		delivery.state = "dead";
 		// Settled ones may have waited behind it.
 		this.onAckReady();
 	}
 
+	#makeRoom(delivery: Delivery): void {
+		this.#buffered -= delivery.cost;
+		if (!this.isOverCap) this.#maySkip = false;
+	}
+
 	#create(packet: PublishPacket): Delivery {
-		const delivery = new Delivery(this, packet, this.#epoch, ++this.#sequence);
+		const delivery = new Delivery(this, packet, ++this.#sequence);
 		delivery.cost = packet.payload.length + packet.topic.length + DELIVERY_OVERHEAD;
 		return delivery;
 	}

@@ -55,8 +55,8 @@ export class Outbound {
 	#bytes = 0;
 	/** A publish was refused for want of room, and nothing has left since. */
 	#hasRefused = false;
-	/** Answers to publishes, for whoever watches over a broker that stopped answering. */
-	answers = 0;
+	/** Answers to publishes, and QoS 0 publishes handed over: for whoever watches over a broker that stopped answering. */
+	progress = 0;
 
 	/** Publishes that wait or are unanswered. */
 	get pending(): number {
@@ -106,6 +106,7 @@ export class Outbound {
 			publish.written = true;
 			const takesMore = sink.publish(publish);
 			if (publish.qos === 0) {
+				this.progress++;
 				this.#finish(publish);
 			} else {
 				this.#unanswered.set(publish.packetId, publish);
@@ -123,7 +124,7 @@ export class Outbound {
 		this.#unanswered.delete(packetId);
 		this.#order.delete(publish);
 		this.#ids.free(packetId);
-		this.answers++;
+		this.progress++;
 		this.#finish(publish);
 		return true;
 	}
@@ -141,14 +142,14 @@ export class Outbound {
 	/** PUBREC. The answer is written by the next write(). */
 	received(packetId: number): boolean {
 		const isKnown = this.#qos2.received(packetId);
-		if (isKnown) this.answers++;
+		if (isKnown) this.progress++;
 		return isKnown;
 	}
 
 	/** PUBCOMP. */
 	completed(packetId: number): boolean {
 		const { known, publish } = this.#qos2.completed(packetId);
-		if (known) this.answers++;
+		if (known) this.progress++;
 		if (publish !== undefined) this.#finish(publish);
 		return known;
 	}

@@ -10,15 +10,16 @@ export class PublishDeadlines {
 	readonly #outbound: Outbound;
 	#timer: NodeJS.Timeout | undefined;
 	#dueAt = Number.POSITIVE_INFINITY;
-	#reason: () => string = () => "";
+	readonly #reason: (publish: OutboundPublish) => string;
 
-	constructor(outbound: Outbound) {
+	/** `reason`: why a publish did not succeed, asked when its deadline has passed. */
+	constructor(outbound: Outbound, reason: (publish: OutboundPublish) => string) {
 		this.#outbound = outbound;
+		this.#reason = reason;
 	}
 
-	/** Watches over a publish in line. `reason`: why it did not succeed, asked when its deadline has passed. */
-	add(publish: OutboundPublish, reason: () => string): void {
-		this.#reason = reason;
+	/** Watches over a publish in line. */
+	add(publish: OutboundPublish): void {
 		if (publish.deadline < this.#dueAt) this.#arm(publish.deadline);
 	}
 
@@ -37,7 +38,7 @@ export class PublishDeadlines {
 		const now = performance.now();
 		let next = Number.POSITIVE_INFINITY;
 		for (const publish of [...this.#outbound.open()]) {
-			if (publish.deadline <= now) this.#outbound.abandon(publish, this.#reason());
+			if (publish.deadline <= now) this.#outbound.abandon(publish, this.#reason(publish));
 			else if (publish.deadline < next) next = publish.deadline;
 		}
 		this.#dueAt = Number.POSITIVE_INFINITY;

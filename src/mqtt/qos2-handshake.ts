@@ -4,12 +4,12 @@ import type { OutboundPublish, OutboundSink } from "./outbound.js";
 export const QOS2_PACKET_ID = 1;
 
 /**
- * QoS 2 outbound: one handshake at a time, in the order of the calls.
+ * QoS 2 outbound: one handshake at a time, in the order of the calls, and so PUBREL in the order of PUBREC [MQTT-4.6.0-4].
  *
- * `unknown`: nobody knows what the broker keeps under the identifier; a PUBREL goes first. `clearing`: that PUBREL is written.
- * `free`: a PUBLISH may be written. `published`: PUBREC is awaited. `received`: a PUBREL is due. `releasing`: PUBCOMP is awaited.
+ * `unknown`: nobody knows what the broker keeps under the identifier; a PUBREL goes before the next PUBLISH. `abandoned`: a message was
+ * given up before PUBREC; the resumed session gets a PUBREL in place of its PUBLISH. `clearing`: that PUBREL is written. `free`: a PUBLISH may be written. `published`: PUBREC is awaited. `received`: a PUBREL is due. `releasing`: PUBCOMP is awaited.
  */
-type State = "unknown" | "clearing" | "free" | "published" | "received" | "releasing";
+type State = "unknown" | "abandoned" | "clearing" | "free" | "published" | "received" | "releasing";
 
 /** The sender's half of QoS 2 [MQTT-4.3.3-1]. Pure. */
 export class Qos2Handshake {
@@ -19,8 +19,6 @@ export class Qos2Handshake {
 	#current: OutboundPublish | undefined;
 	/** The current PUBLISH must be written again on this connection. */
 	#again = false;
-	/** A message was given up before PUBREC: the resumed session gets PUBREL in place of its PUBLISH, whether or not another waits. */
-	#mustClear = false;
 
 	get pending(): number {
 		return this.#waiting.length + (this.#current === undefined ? 0 : 1);
@@ -32,9 +30,8 @@ export class Qos2Handshake {
 	}
 
 	get hasOutput(): boolean {
-		if (this.#again || this.#state === "received") return true;
-		if (this.#state === "unknown") return this.#mustClear || this.#waiting.length > 0;
-		return this.#waiting.length > 0 && this.#state === "free";
+		if (this.#again || this.#state === "received" || this.#state === "abandoned") return true;
+		return this.#waiting.length > 0 && (this.#state === "free" || this.#state === "unknown");
 	}
 
 	*open(): Generator<OutboundPublish> {
@@ -57,9 +54,8 @@ export class Qos2Handshake {
 			return sink.publish(this.#current);
 		}
 		if (!this.hasOutput) return true;
-		if (this.#state === "unknown") {
+		if (this.#state !== "free") {
 			this.#state = "clearing";
-			this.#mustClear = false;
 			return sink.ack("pubRel", QOS2_PACKET_ID);
 		}
 		const publish = this.#waiting.shift()!;
@@ -141,7 +137,6 @@ export class Qos2Handshake {
 		const publish = this.#current;
 		this.#current = undefined;
 		this.#again = false;
-		this.#mustClear = false;
 		if (this.#state !== "free") this.#state = "unknown";
 		return publish;
 	}
@@ -150,7 +145,6 @@ export class Qos2Handshake {
 	#giveUp(): void {
 		this.#current = undefined;
 		this.#again = false;
-		this.#state = "unknown";
-		this.#mustClear = true;
+		this.#state = "abandoned";
 	}
 }

@@ -11,7 +11,7 @@ export interface SessionSink {
 }
 
 /**
- * Session state: what outlives a Network Connection [MQTT-4.1.0-1]. Pure: packets in, packets out through a sink; no sockets, no
+ * Session state: what outlives a Network Connection [MQTT-4.1.0-1] [MQTT-4.1.0-2]. Pure: packets in, packets out through a sink; no sockets, no
  * timers, no promises.
  */
 export class MqttSession {
@@ -36,8 +36,6 @@ export class MqttSession {
 
 	/** A CONNACK with return code 0 was read. `resumed`: the broker kept the session, and it is that of the connection before. */
 	connected(resumed: boolean): void {
-		this.#released.clear();
-		this.#acksDue = false;
 		this.outbound.connected(resumed);
 		this.inbound.connected(resumed);
 	}
@@ -90,6 +88,12 @@ export class MqttSession {
 
 	/** Writes everything that may leave: acknowledgements first, then publishes until the sink takes no more. */
 	write(sink: SessionSink): void {
+		this.writeAnswers(sink);
+		if (this.outbound.hasOutput) this.outbound.write(sink);
+	}
+
+	/** Writes the acknowledgements that may leave, and no publish. */
+	writeAnswers(sink: SessionSink): void {
 		if (this.#acksDue) {
 			this.#acksDue = false;
 			this.inbound.takeAcks((type, packetId) => sink.ack(type, packetId));
@@ -98,6 +102,5 @@ export class MqttSession {
 			for (const packetId of this.#released) sink.ack("pubComp", packetId); // [MQTT-4.3.3-2]
 			this.#released.clear();
 		}
-		if (this.outbound.hasOutput) this.outbound.write(sink);
 	}
 }

@@ -42,7 +42,7 @@ export abstract class StreamConnection implements Connection {
 	protected abstract finish(): void;
 
 	get isFull(): boolean {
-		return this.#isFull;
+		return this.#isFull || this.#cause !== undefined || this.#socket.destroyed;
 	}
 
 	get bytesWaiting(): number {

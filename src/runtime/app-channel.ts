@@ -13,10 +13,14 @@ export interface AppChannel {
 	isSubscribed(name: string, route: string, signal: AbortSignal): Promise<boolean>;
 	/** Hands one event over. Never rejects. */
 	sendBindingEvent(name: string, route: string, event: ReadResponse, signal: AbortSignal): Promise<Verdict>;
+	/** Asks the app once whether it is well (HTTP: GET on the health path; 2xx in time is a yes). Anything else is a no. Never rejects. */
+	isHealthy(signal: AbortSignal): Promise<boolean>;
 	/** For people: `127.0.0.1:3000`. */
 	readonly address: string;
 	/** For people: why the latest attempt to connect failed. Undefined when it did not. */
 	readonly connectError: string | undefined;
+	/** For people: why the app was not well when it was asked last. Undefined when it was, or was not asked. */
+	readonly healthError: string | undefined;
 	/** What is under way ends without a verdict. Idempotent. */
 	close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { InputBinding, ReadHandler, Report } from "../bindings/binding.js";
 import type { AppChannel } from "./app-channel.js";
-import { AppWatch } from "./app-watch.js";
+import { type AppState, AppWatch, type HealthCheck } from "./app-watch.js";
 import { InputStarter } from "./input-starter.js";
 import type { RuntimeHealth } from "./runtime.js";
 
@@ -15,28 +15,30 @@ export interface AppInputsOptions {
 	readonly channel: AppChannel;
 	/** Those that may read. */
 	readonly inputs: readonly NamedInput[];
+	/** Absent: the app is not asked whether it is well. */
+	readonly health?: HealthCheck | undefined;
 	readonly onReport: (component: string | undefined, report: Report) => void;
 }
 
-const awayReason = "app unreachable";
+/** Why an app takes no events: for machines, for the bindings and for people. */
+const troubles = {
+	away: { code: "app-unreachable", reason: "app unreachable", words: "does not listen" },
+	unhealthy: { code: "app-unhealthy", reason: "app unhealthy", words: "is not healthy" },
+} as const;
 
-/** The app's side of the host: finds the app, gets the inputs to read, hands events over, and pauses all inputs while nobody listens. */
+/** The app's side of the host: finds the app, gets the inputs to read, hands events over, and pauses all inputs while it takes none. */
 export class AppInputs {
 	readonly #options: AppInputsOptions;
-	readonly #stop = new AbortController();
+	readonly #watching = new AbortController();
+	readonly #asking = new AbortController();
 	readonly #watch: AppWatch;
 	readonly #starters: readonly InputStarter[];
-	#found = false;
 
 	constructor(options: AppInputsOptions) {
 		this.#options = options;
-		const { channel, inputs, onReport } = options;
-		setMaxListeners(0, this.#stop.signal);
-		this.#watch = new AppWatch(
-			channel,
-			{ appAway: () => this.#away(), appBack: () => this.#back() },
-			this.#stop.signal,
-		);
+		const { channel, inputs, health, onReport } = options;
+		setMaxListeners(0, this.#watching.signal, this.#asking.signal);
+		this.#watch = new AppWatch(channel, (state) => this.#changed(state), this.#watching.signal, { health });
 		this.#starters = inputs.map(
 			({ name, binding }) =>
 				new InputStarter({
@@ -52,24 +54,41 @@ export class AppInputs {
 
 	/** Begins, in the background. */
 	start(): void {
-		this.#pause();
-		const message = `looking for the app at ${this.#options.channel.address}`;
-		this.#options.onReport(undefined, { level: "info", code: "app-awaited", message });
-		this.#inBackground(this.#watch.run());
-		for (const starter of this.#starters) this.#inBackground(starter.run(this.#stop.signal));
+		this.#pause(troubles.away.reason);
+		this.#report("info", "app-awaited", `looking for the app at ${this.#options.channel.address}`);
+		this.#inBackground(this.#watch.run(), this.#watching.signal);
+		for (const starter of this.#starters) {
+			this.#inBackground(starter.run(this.#asking.signal), this.#asking.signal);
+		}
 	}
 
-	/** Looks for the app and asks it no more. What reads goes on reading. */
+	/** Asks the app for no more events. What reads goes on reading, and the app is watched. */
 	stop(): void {
-		this.#stop.abort();
+		this.#asking.abort();
 	}
 
-	#inBackground(work: Promise<void>): void {
+	/** Ends all that goes on in the background. */
+	close(): void {
+		this.#asking.abort();
+		this.#watching.abort();
+	}
+
+	/** Resolves when the app's port is closed or the app is unhealthy, at once if it is so, and when close() is called. */
+	async untilGone(): Promise<void> {
+		// It rejects only when close() is called.
+		await this.#watch.untilGone(this.#watching.signal).catch(() => {});
+	}
+
+	#inBackground(work: Promise<void>, signal: AbortSignal): void {
 		work.catch((error: unknown) => {
-			if (this.#stop.signal.aborted) return;
+			if (signal.aborted) return;
 			const message = `looking for the app ended: ${error instanceof Error ? error.message : error}`;
-			this.#options.onReport(undefined, { level: "error", code: "app-watch-failed", message });
+			this.#report("error", "app-watch-failed", message);
 		});
+	}
+
+	#report(level: Report["level"], code: string, message: string): void {
+		this.#options.onReport(undefined, { level, code, message });
 	}
 
 	#handler(name: string, route: string): ReadHandler {
@@ -82,38 +101,42 @@ export class AppInputs {
 		};
 	}
 
-	#away(): void {
-		this.#pause();
-		this.#options.onReport(undefined, { level: "warn", code: "app-unreachable", message: this.#unreachable() });
+	#changed(state: AppState): void {
+		const { channel, health, inputs } = this.#options;
+		if (state === "open") {
+			const words = health === undefined ? "listens" : "listens and is healthy";
+			this.#report("info", "app-reachable", `the app at ${channel.address} ${words}`);
+			for (const { binding } of inputs) binding.resume();
+		} else {
+			this.#pause(troubles[state].reason);
+			this.#report("warn", troubles[state].code, this.#trouble(state));
+		}
 	}
 
-	#pause(): void {
-		for (const { binding } of this.#options.inputs) binding.pause(awayReason);
+	#pause(reason: string): void {
+		for (const { binding } of this.#options.inputs) binding.pause(reason);
 	}
 
-	#back(): void {
-		this.#found = true;
-		const message = `the app at ${this.#options.channel.address} listens`;
-		this.#options.onReport(undefined, { level: "info", code: "app-reachable", message });
-		for (const { binding } of this.#options.inputs) binding.resume();
+	#trouble(state: keyof typeof troubles): string {
+		const { channel } = this.#options;
+		const why = state === "away" ? channel.connectError : channel.healthError;
+		const because = why === undefined ? "" : ` (${why})`;
+		const since = this.#watch.since.toISOString();
+		return `the app at ${channel.address} ${troubles[state].words} since ${since}${because}: its events wait`;
 	}
 
-	#unreachable(): string {
-		const { address, connectError } = this.#options.channel;
-		const because = connectError === undefined ? "" : ` (${connectError})`;
-		return `the app at ${address} does not listen since ${this.#watch.since.toISOString()}${because}: its events wait`;
-	}
-
-	/** True once the app's port was open and every input was asked about. */
+	/** True once the app's port was open and, without a health check, every input was asked about. */
 	get started(): boolean {
-		return this.#found && this.#starters.every((starter) => starter.asked);
+		// dapr: pkg/runtime/runtime.go, an app that is never well does not keep its sidecar from starting.
+		return this.#watch.found && (this.#options.health !== undefined || this.#starters.every(({ asked }) => asked));
 	}
 
 	/** Why the app gets no events, or not all. */
 	reasons(): RuntimeHealth["reasons"] {
-		if (!this.#watch.isOpen) {
+		const { state } = this.#watch;
+		if (state !== "open") {
 			const blocking = this.#starters.some((starter) => !starter.declined);
-			return [{ code: "app-unreachable", message: this.#unreachable(), blocking }];
+			return [{ code: troubles[state].code, message: this.#trouble(state), blocking }];
 		}
 		return this.#starters.flatMap((starter) => {
 			const reason = starter.health();

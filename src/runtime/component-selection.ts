@@ -10,14 +10,14 @@ import {
 } from "./component-manifest.js";
 import type { Findings } from "./findings.js";
 import { nearMiss } from "./near-miss.js";
-import { type ComponentRegistry, typeKey } from "./registry.js";
+import { type Registry, typeKey } from "./registry.js";
 
 /** Whose components are looked for. */
 export interface SelectionOptions {
 	readonly appId: string;
 	/** Absent or empty: components of every namespace. */
 	readonly namespace?: string | undefined;
-	readonly registry: ComponentRegistry;
+	readonly registry: Registry;
 	readonly onWarning: (message: string) => void;
 }
 

@@ -459,6 +459,111 @@ describe("asking the app", () => {
 	});
 });
 
+describe("asking the app whether it is well", () => {
+	const { signal } = new AbortController();
+
+	test("is GET on /healthz, without the token", async () => {
+		const { app, channel } = await setUp({ channel: { appToken: "secret" } });
+		expect(await channel.isHealthy(signal)).toBe(true);
+		expect(channel.healthError).toBeUndefined();
+		expect(app.requests).toMatchObject([{ method: "GET", path: "/healthz" }]);
+		expect(app.requests[0]?.body).toHaveLength(0);
+		expect(JSON.stringify(app.requests[0]?.headers)).not.toContain("secret");
+	});
+
+	test.each([
+		["health/", "/health/"],
+		["/a b?deep=1", "/a%20b?deep=1"],
+		["//evil.example/x", "//evil.example/x"],
+		["@evil.example", "/@evil.example"],
+	])("on path %j asks for %j", async (healthPath, path) => {
+		const { app, channel } = await setUp({ channel: { healthPath } });
+		expect(await channel.isHealthy(signal)).toBe(true);
+		expect(app.requests).toMatchObject([{ path }]);
+	});
+
+	test.each<[AppAnswer, boolean]>([
+		[204, true],
+		[299, true],
+		[{ earlyHints: true }, true],
+		[{ body: Buffer.alloc(1 << 20) }, true],
+		[{ raw: "HTTP/1.0 200 OK\r\n\r\nwell", end: "close" }, true],
+		[300, false],
+		[{ status: 302, headers: { location: "/ok" } }, false],
+		[404, false],
+		[503, false],
+		["close", false],
+		["reset", false],
+		[{ raw: "SMTP ready\r\n", end: "hang" }, false],
+		[{ raw: "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello", end: "close" }, false],
+		[{ raw: "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n", end: "hang" }, false],
+	])("%j means %s", async (answer, expected) => {
+		const { app, channel } = await setUp({ script: () => answer });
+		expect(await channel.isHealthy(signal)).toBe(expected);
+		expect(app.requests).toHaveLength(1);
+	});
+
+	test("says why not, without the query", async () => {
+		const script = inTurn(404, "reset");
+		const { channel } = await setUp({ script, channel: { healthPath: "/up?token=secret" } });
+		await channel.isHealthy(signal);
+		expect(channel.healthError).toBe("GET /up answered 404");
+		await channel.isHealthy(signal);
+		expect(channel.healthError).toMatch(/^GET \/up failed: ./);
+		await channel.isHealthy(signal);
+		expect(channel.healthError).toBeUndefined();
+	});
+
+	test.each<[string, AppAnswer]>([
+		["nothing", "hang"],
+		["half an answer", { raw: "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello", end: "hang" }],
+	])("gets a no from an app that answers %s in time, and leaves no connection", async (_, answer) => {
+		const { app, channel } = await setUp({ script: () => answer, channel: { healthTimeoutMs: 30 } });
+		expect(await channel.isHealthy(signal)).toBe(false);
+		expect(channel.healthError).toBe("GET /healthz failed: no answer within 30 ms");
+		await eventually(() => expect(app.concurrency).toBe(0));
+	});
+
+	test("gets a no where nobody listens", async () => {
+		const channel = openChannel({ port: await closedPort() });
+		expect(await channel.isHealthy(signal)).toBe(false);
+		expect(channel.healthError).toContain("ECONNREFUSED");
+	});
+
+	test("ends when it is aborted", async () => {
+		const { app, channel } = await setUp({ script: () => "hang", channel: { healthTimeoutMs: 60_000 } });
+		const abort = new AbortController();
+		const asked = channel.isHealthy(abort.signal);
+		await eventually(() => expect(app.requests).toHaveLength(1));
+		abort.abort();
+		expect(await asked).toBe(false);
+		expect(await channel.isHealthy(abort.signal)).toBe(false);
+	});
+
+	test("waits behind no delivery and counts for no limit", async () => {
+		const script: AppScript = ({ method }) => (method === "POST" ? "hang" : 200);
+		const { app, channel, post } = await setUp({ script, channel: { maxConcurrency: 1 } });
+		void post();
+		await eventually(() => expect(app.posts).toHaveLength(1));
+		expect(await channel.isHealthy(signal)).toBe(true);
+	});
+
+	test("does not stumble over connections that the app closes when they are idle", async () => {
+		const { channel } = await setUp({ app: { keepAliveTimeoutMs: 1 } });
+		for (let index = 0; index < 30; index++) {
+			expect(await channel.isHealthy(signal)).toBe(true);
+			await new Promise((resolve) => setTimeout(resolve, index % 5));
+		}
+	});
+
+	test("goes over TLS without a check of the certificate", async () => {
+		const authority = await createCa();
+		const tls = await authority.issue({ dnsNames: ["elsewhere.example"] });
+		const { channel } = await setUp({ app: { tls }, channel: { protocol: "https" } });
+		expect(await channel.isHealthy(signal)).toBe(true);
+	});
+});
+
 describe("the app's port", () => {
 	test("is waited for until it is open", async () => {
 		const port = await closedPort();

@@ -5,6 +5,7 @@ import { AppConnection, type Exchange, type ExchangeListener, type Failure } fro
 import { AppPort } from "./app-port.js";
 import { EventHeaders, isHeaderToken } from "./event-headers.js";
 import { ExchangeQueue } from "./exchange-queue.js";
+import { HealthProbe } from "./health-probe.js";
 import { routePath } from "./route-path.js";
 
 export interface HttpChannelOptions {
@@ -19,10 +20,16 @@ export interface HttpChannelOptions {
 	readonly maxConcurrency?: number | undefined;
 	/** How long the app may take to answer OPTIONS. Default 3 s. */
 	readonly optionsTimeoutMs?: number | undefined;
+	/** What isHealthy() gets. Default `/healthz`. */
+	readonly healthPath?: string | undefined;
+	/** How long the app may take to answer that. Default 500 ms. */
+	readonly healthTimeoutMs?: number | undefined;
 }
 
 const defaultMaxConcurrency = 1_024;
 const defaultOptionsTimeoutMs = 3_000;
+const defaultHealthPath = "/healthz";
+const defaultHealthTimeoutMs = 500;
 
 const NO_VERDICT: Verdict = Object.freeze({ kind: "none" });
 const CRASHED: Verdict = Object.freeze({ kind: "none", crashed: true });
@@ -51,6 +58,7 @@ class HttpChannel implements AppChannel, ExchangeListener {
 	readonly address: string;
 	readonly #origin: string;
 	readonly #port: AppPort;
+	readonly #health: HealthProbe;
 	readonly #headers: EventHeaders;
 	readonly #maxConcurrency: number;
 	readonly #optionsTimeoutMs: number;
@@ -66,6 +74,8 @@ class HttpChannel implements AppChannel, ExchangeListener {
 		this.address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
 		this.#origin = `${protocol}://${this.address}`;
 		this.#port = new AppPort({ host, port, tls: protocol === "https" });
+		const { healthPath = defaultHealthPath, healthTimeoutMs = defaultHealthTimeoutMs } = options;
+		this.#health = new HealthProbe(this.#origin, healthPath, healthTimeoutMs);
 		this.#headers = new EventHeaders(options.appToken);
 		this.#maxConcurrency = maxConcurrency > 0 ? maxConcurrency : defaultMaxConcurrency;
 		this.#optionsTimeoutMs = options.optionsTimeoutMs ?? defaultOptionsTimeoutMs;
@@ -75,12 +85,20 @@ class HttpChannel implements AppChannel, ExchangeListener {
 		return this.#port.lastError?.message;
 	}
 
+	get healthError(): string | undefined {
+		return this.#health.lastError;
+	}
+
 	waitForPort(signal: AbortSignal): Promise<void> {
 		return this.#port.waitUntilOpen(signal);
 	}
 
 	isPortOpen(): Promise<boolean> {
 		return this.#port.isOpen();
+	}
+
+	isHealthy(signal: AbortSignal): Promise<boolean> {
+		return this.#health.ask(signal);
 	}
 
 	async isSubscribed(_name: string, route: string, signal: AbortSignal): Promise<boolean> {

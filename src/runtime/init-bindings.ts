@@ -36,7 +36,7 @@ async function initBinding(
 	others: readonly LoadedBinding[],
 	{ registry, onReport }: RuntimeOptions,
 ): Promise<Binding> {
-	const { name, type, source, sources, properties } = component;
+	const { name, type, source } = component;
 	const namesake = others.find((other) => other.component.name === name);
 	if (namesake !== undefined) {
 		const message = `component "${name}" (${source}): there is another of that name at ${namesake.component.source}`;
@@ -49,7 +49,7 @@ async function initBinding(
 	}
 	binding.onReport((report) => onReport?.(name, report));
 	try {
-		const warnings = await binding.init({ name, properties, sources, source });
+		const warnings = await binding.init(component);
 		for (const message of warnings) onReport?.(name, { level: "warn", code: "component-warning", message });
 		refuseSharedConnections(component, binding, others);
 		return binding;

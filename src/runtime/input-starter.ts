@@ -56,7 +56,7 @@ export class InputStarter {
 	async #untilWanted(signal: AbortSignal): Promise<void> {
 		const { name, binding, channel, watch } = this.#options;
 		for (let delayMs = firstRetryMs; ; ) {
-			await watch.untilOpen();
+			await watch.untilOpen(signal);
 			const { appearances } = watch;
 			try {
 				const wanted = await channel.isSubscribed(name, binding.route, signal);
@@ -64,7 +64,7 @@ export class InputStarter {
 				watch.answered();
 				if (wanted) return;
 				this.#decline();
-				await watch.untilReopened(appearances);
+				await watch.untilReopened(appearances, signal);
 				delayMs = firstRetryMs;
 			} catch (error) {
 				signal.throwIfAborted();

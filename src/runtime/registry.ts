@@ -2,18 +2,8 @@ import assert from "node:assert";
 import type { Binding } from "../bindings/binding.js";
 import type { SecretStore } from "../secretstores/secret-store.js";
 
-/** Which component types there are, and how one is made. */
-export interface ComponentRegistry {
-	binding(type: string, create: () => Binding): this;
-	secretStore(type: string, create: () => SecretStore): this;
-	/** Undefined when there is no such type. Types are compared without regard to case after the first dot, as in Dapr. */
-	createBinding(type: string): Binding | undefined;
-	createSecretStore(type: string): SecretStore | undefined;
-	readonly types: readonly string[];
-}
-
-/** The one implementation: types and factories that the program hands over when it starts. */
-export class Registry implements ComponentRegistry {
+/** Which component types there are, and how one is made. Types are compared without regard to case after the first dot, as in Dapr. */
+export class Registry {
 	readonly #bindings = new Map<string, () => Binding>();
 	readonly #secretStores = new Map<string, () => SecretStore>();
 
@@ -27,10 +17,12 @@ export class Registry implements ComponentRegistry {
 		return this.#register(this.#secretStores, type, create);
 	}
 
+	/** Undefined when there is no such type. */
 	createBinding(type: string): Binding | undefined {
 		return this.#bindings.get(typeKey(type))?.();
 	}
 
+	/** Undefined when there is no such type. */
 	createSecretStore(type: string): SecretStore | undefined {
 		return this.#secretStores.get(typeKey(type))?.();
 	}

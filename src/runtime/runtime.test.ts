@@ -1,16 +1,16 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../test/support/eventually.js";
-import { type AppScript, HttpApp } from "../../test/support/http-app.js";
+import { type AppAnswer, type AppScript, HttpApp } from "../../test/support/http-app.js";
 import { MemoryBinding, type MemoryBindingOptions } from "../../test/support/memory-binding.js";
 import type { InvokeRequest, Report } from "../bindings/binding.js";
 import { ConfigurationError, NotFoundError, StateError } from "../errors.js";
 import { createHttpChannel } from "./http-channel.js";
-import type { ComponentRegistry } from "./registry.js";
+import { Registry } from "./registry.js";
 import { type ResolvedComponent, Runtime, type RuntimeOptions } from "./runtime.js";
 
 interface TestComponent
 	extends MemoryBindingOptions,
-		Partial<Pick<ResolvedComponent, "ignoreErrors" | "name" | "type">> {}
+		Partial<Pick<ResolvedComponent, "ignoreErrors" | "name" | "templated" | "type">> {}
 
 interface Host {
 	readonly runtime: Runtime;
@@ -22,21 +22,16 @@ interface Host {
 function host(components: readonly TestComponent[], options: Partial<RuntimeOptions> = {}): Host {
 	const bindings = components.map((component) => new MemoryBinding(component));
 	const reports: (Report & { readonly component: string | undefined })[] = [];
-	const registry: ComponentRegistry = {
-		binding: () => registry,
-		secretStore: () => registry,
-		createBinding: (type) => bindings[Number(/^bindings\.test(\d+)$/.exec(type)?.[1])],
-		createSecretStore: () => undefined,
-		types: [],
-	};
+	const registry = new Registry();
+	for (const [index, binding] of bindings.entries()) registry.binding(`bindings.test${index}`, () => binding);
 	const runtime = new Runtime({
-		appId: "app",
-		components: components.map(({ name, type, ignoreErrors = false }, index) => ({
+		components: components.map(({ name, type, templated = [], ignoreErrors = false }, index) => ({
 			name: name ?? `c${index}`,
 			type: type ?? `bindings.test${index}`,
 			version: "v1",
 			properties: {},
 			sources: {},
+			templated,
 			source: `c${index}.yaml:1`,
 			ignoreErrors,
 		})),
@@ -63,7 +58,7 @@ async function startApp(script?: AppScript, port?: number): Promise<HttpApp> {
 }
 
 function channelTo(port: number) {
-	return createHttpChannel({ host: "127.0.0.1", port, optionsTimeoutMs: 200 });
+	return createHttpChannel({ host: "127.0.0.1", port, optionsTimeoutMs: 200, healthTimeoutMs: 100 });
 }
 
 function codes({ runtime }: Host): readonly string[] {
@@ -80,6 +75,14 @@ describe("init", () => {
 			{ component: "c0", level: "warn", message: "one" },
 			{ component: "c0", level: "warn", message: "two" },
 		]);
+	});
+
+	test("gives each component what was resolved for it", async () => {
+		const { runtime, bindings } = host([{ templated: ["consumerID"] }]);
+		await runtime.init();
+		const source = "c0.yaml:1";
+		expect(bindings[0]?.metadata).toMatchObject({ name: "c0", properties: {}, sources: {}, source });
+		expect(bindings[0]?.metadata?.templated).toEqual(["consumerID"]);
 	});
 
 	test("tries all components, lists all errors and closes what passed", async () => {
@@ -316,6 +319,166 @@ describe("F-34: an app that goes away", () => {
 		expect(second).toEqual(Array(200).fill({ kind: "accepted" }));
 		expect(new Set(back.posts.map(({ body }) => body.toString())).size).toBe(200);
 	}, 15_000);
+});
+
+describe("with a health check", () => {
+	const appHealth = { intervalMs: 10, threshold: 3 };
+
+	/** An app with a script for its health, which takes everything else. */
+	async function startWatchedApp(health: () => AppAnswer, port?: number) {
+		return startApp(({ path }) => (path === "/healthz" ? health() : 200), port);
+	}
+
+	test("an app that is not well yet is asked nothing, and the start does not wait for it", async () => {
+		let status = 503;
+		const app = await startWatchedApp(() => status);
+		const made = await startedHost([{}, { reads: "always" }], { appChannel: channelTo(app.port), appHealth });
+		made.bindings[1]?.deliver("one");
+		await eventually(() => expect(app.requests.length).toBeGreaterThan(5));
+		expect(new Set(app.requests.map(({ method, path }) => `${method} ${path}`))).toEqual(new Set(["GET /healthz"]));
+		expect(made.runtime.health()).toMatchObject({ started: true, outboundReady: true, ready: false });
+		expect(made.runtime.health().reasons).toEqual([
+			{ code: "app-unhealthy", message: expect.stringContaining("(GET /healthz answered 503)"), blocking: true },
+		]);
+		expect(made.bindings.map(({ paused }) => paused)).toEqual(["app unhealthy", "app unhealthy"]);
+		status = 204;
+		await eventually(() => expect(made.runtime.health()).toMatchObject({ ready: true, reasons: [] }));
+		expect(made.bindings.map(({ isReading }) => isReading)).toEqual([true, true]);
+		await eventually(() => expect(made.bindings[1]?.verdicts).toEqual([{ kind: "accepted" }]));
+	});
+
+	test("an app that is not there yet has not started", async () => {
+		const made = await startedHost([{}], { appChannel: channelTo(await closedPort()), appHealth });
+		expect(made.runtime.health()).toMatchObject({ started: false });
+		expect(codes(made)).toEqual(["app-unreachable"]);
+	});
+
+	test.each<[string, AppAnswer]>([
+		["answers with an error", 500],
+		["does not answer in time", "hang"],
+		["breaks off", "reset"],
+	])("an app that %s pauses every input, costs no attempt, and all goes on with the first success", async (_, bad) => {
+		let answer: AppAnswer = 200;
+		const app = await startWatchedApp(() => answer);
+		const appChannel = channelTo(app.port);
+		const made = await startedHost([{}, { reads: "always" }], { appChannel, appHealth });
+		await eventually(() => expect(made.runtime.health().ready).toBe(true));
+		answer = bad;
+		await eventually(() => expect(codes(made)).toEqual(["app-unhealthy"]));
+		for (const binding of made.bindings) binding.deliver("waits");
+		expect(made.bindings.map(({ paused }) => paused)).toEqual(["app unhealthy", "app unhealthy"]);
+		expect(made.runtime.health()).toMatchObject({ ready: false, started: true });
+		const probes = app.requests.length;
+		await eventually(() => expect(app.requests.length).toBeGreaterThan(probes + 1));
+		expect(app.posts).toEqual([]);
+		answer = 200;
+		await eventually(() => expect(app.posts.map(({ path }) => path).toSorted()).toEqual(["/c0", "/c1"]));
+		await eventually(() =>
+			expect(made.bindings.flatMap(({ verdicts }) => verdicts)).toEqual(Array(2).fill({ kind: "accepted" })),
+		);
+		expect(made.reports.filter(({ code }) => code === "app-unhealthy")).toMatchObject([{ level: "warn" }]);
+		expect(made.runtime.health()).toMatchObject({ ready: true, reasons: [] });
+	});
+
+	test("failures with a success between them change nothing", async () => {
+		let probes = 0;
+		const app = await startWatchedApp(() => (probes++ % 3 === 0 ? 200 : 503));
+		const made = await startedHost([{}], { appChannel: channelTo(app.port), appHealth });
+		await eventually(() => expect(made.runtime.health().ready).toBe(true));
+		await eventually(() => expect(probes).toBeGreaterThan(20));
+		expect(made.reports.filter(({ code }) => code === "app-unhealthy")).toEqual([]);
+		expect(made.bindings[0]?.paused).toBeUndefined();
+	});
+
+	test("a delivery that the app has already is left to it", async () => {
+		let release = (_status: number) => {};
+		const answered = new Promise<number>((resolve) => {
+			release = resolve;
+		});
+		let status = 200;
+		const app = await startApp(({ method, path }) =>
+			method === "POST" ? answered : path === "/healthz" ? status : 200,
+		);
+		const made = await startedHost([{}], { appChannel: channelTo(app.port), appHealth });
+		made.bindings[0]?.deliver("one");
+		await eventually(() => expect(app.posts).toHaveLength(1));
+		status = 503;
+		await eventually(() => expect(codes(made)).toEqual(["app-unhealthy"]));
+		release(200);
+		await eventually(() => expect(made.bindings[0]?.verdicts).toEqual([{ kind: "accepted" }]));
+	});
+
+	test("an app that crashes and comes back unwell gets its events when port and health agree", async () => {
+		const app = await startWatchedApp(() => 200);
+		const made = await startedHost([{}], { appChannel: channelTo(app.port), appHealth });
+		await eventually(() => expect(made.runtime.health().ready).toBe(true));
+		app.crash();
+		// Nobody delivers anything: it is the probe that finds nobody.
+		await eventually(() => expect(codes(made)).toEqual(["app-unreachable"]));
+		made.bindings[0]?.deliver("one");
+		let status = 503;
+		const back = await startWatchedApp(() => status, app.port);
+		await eventually(() => expect(codes(made)).toEqual(["app-unhealthy"]));
+		expect(back.posts).toEqual([]);
+		status = 200;
+		await eventually(() => expect(made.bindings[0]?.verdicts).toEqual([{ kind: "accepted" }]));
+	});
+
+	test("an app that said no is asked again once it was unhealthy", async () => {
+		let status = 200;
+		let wanted = 404;
+		const app = await startApp(({ path }) => (path === "/healthz" ? status : wanted));
+		const made = await startedHost([{}], { appChannel: channelTo(app.port), appHealth });
+		await eventually(() => expect(codes(made)).toEqual(["input-declined"]));
+		status = 503;
+		await eventually(() => expect(codes(made)).toEqual(["app-unhealthy"]));
+		expect(made.runtime.health().ready).toBe(true);
+		status = 200;
+		wanted = 200;
+		await eventually(() => expect(made.bindings[0]?.isReading).toBe(true));
+	});
+
+	test("is watched until close(), beyond drain(), and its end is told", async () => {
+		let status = 200;
+		const app = await startWatchedApp(() => status);
+		const made = await startedHost([{}], { appChannel: channelTo(app.port), appHealth });
+		await eventually(() => expect(made.runtime.health().ready).toBe(true));
+		await made.runtime.drain();
+		let gone = false;
+		const waiting = made.runtime.untilAppGone().then(() => {
+			gone = true;
+		});
+		const probes = app.requests.length;
+		await eventually(() => expect(app.requests.length).toBeGreaterThan(probes + 2));
+		expect(gone).toBe(false);
+		status = 503;
+		await waiting;
+		await made.runtime.close();
+	});
+});
+
+describe("the end of the app", () => {
+	test("is told when its port is closed, though nothing is handed over any more", async () => {
+		const app = await startApp();
+		const made = await startedHost([{}], { appChannel: channelTo(app.port) });
+		await eventually(() => expect(made.runtime.health().ready).toBe(true));
+		await made.runtime.drain();
+		const waiting = made.runtime.untilAppGone();
+		app.crash();
+		await waiting;
+		expect(codes(made)).toContain("app-unreachable");
+	});
+
+	test("is told at once when it never was there, and when the runtime is closed", async () => {
+		const absent = await startedHost([{}], { appChannel: channelTo(await closedPort()) });
+		await absent.runtime.untilAppGone();
+		const app = await startApp();
+		const made = await startedHost([{}], { appChannel: channelTo(app.port) });
+		await eventually(() => expect(made.runtime.health().ready).toBe(true));
+		const waiting = made.runtime.untilAppGone();
+		await made.runtime.close();
+		await waiting;
+	});
 });
 
 describe("stopping", () => {

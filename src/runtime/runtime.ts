@@ -2,8 +2,9 @@ import type { HealthReason, InvokeRequest, InvokeResponse, Report } from "../bin
 import { NotFoundError, StateError } from "../errors.js";
 import type { AppChannel } from "./app-channel.js";
 import { AppInputs } from "./app-inputs.js";
+import type { HealthCheck } from "./app-watch.js";
 import { initBindings, type LoadedBinding } from "./init-bindings.js";
-import type { ComponentRegistry } from "./registry.js";
+import type { Registry } from "./registry.js";
 
 /** A component in scope whose secrets, environment references and placeholders are resolved. */
 export interface ResolvedComponent {
@@ -22,11 +23,12 @@ export interface ResolvedComponent {
 }
 
 export interface RuntimeOptions {
-	readonly appId: string;
 	readonly components: readonly ResolvedComponent[];
-	readonly registry: ComponentRegistry;
+	readonly registry: Registry;
 	/** Absent: no app, output bindings only. */
 	readonly appChannel?: AppChannel | undefined;
+	/** Absent: the app is not asked whether it is well. */
+	readonly appHealth?: HealthCheck | undefined;
 	/** How long drain() waits for handlers that run; 0: without end. */
 	readonly gracePeriodMs: number;
 	/** Everything that happens below, for logs and metrics. */
@@ -47,7 +49,7 @@ export interface RuntimeHealth {
 	readonly ready: boolean;
 	/** Components are loaded and connecting: Dapr's outbound health. */
 	readonly outboundReady: boolean;
-	/** The app's port is open and every input was asked about, or there is no app: Dapr's `/healthz`. */
+	/** The app's port was found open and, without a health check, every input was asked about; or there is no app: Dapr's `/healthz`. */
 	readonly started: boolean;
 	readonly reasons: readonly (HealthReason & { readonly component?: string })[];
 }
@@ -78,12 +80,12 @@ export class Runtime {
 		if (this.#phase !== "initialised") throw new StateError(`the runtime can't be started: it is ${this.#phase}`);
 		this.#phase = "running";
 		for (const { binding } of this.#bindings.values()) binding.start();
-		const { appChannel: channel } = this.#options;
+		const { appChannel: channel, appHealth: health, onReport = () => {} } = this.#options;
 		if (channel === undefined) return;
 		const inputs = this.#loaded
 			.filter(({ binding }) => binding.reads !== "never")
 			.map(({ component, binding }) => ({ name: component.name, binding }));
-		this.#app = new AppInputs({ channel, inputs, onReport: (name, report) => this.#options.onReport?.(name, report) });
+		this.#app = new AppInputs({ channel, inputs, health, onReport });
 		this.#app.start();
 	}
 
@@ -156,6 +158,11 @@ export class Runtime {
 		}
 	}
 
+	/** Resolves when the app's port is closed or the app is unhealthy, at once if it is so, and when close() is called. Never without an app. */
+	untilAppGone(): Promise<void> {
+		return this.#app?.untilGone() ?? new Promise(() => {});
+	}
+
 	/**
 	 * First half of a graceful stop: hand nothing more over, wait for handlers up to the grace period. invokeBinding still works.
 	 * Resolves false when handlers were left running. Never rejects.
@@ -184,7 +191,7 @@ export class Runtime {
 
 	async #close(): Promise<void> {
 		this.#phase = "closed";
-		this.#app?.stop();
+		this.#app?.close();
 		this.#grace.abort();
 		this.#reportRejected(await Promise.allSettled(this.#loaded.map(({ binding }) => binding.close())), "close-failed");
 		this.#reportRejected(await Promise.allSettled([this.#options.appChannel?.close()]), "close-failed");

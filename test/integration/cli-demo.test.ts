@@ -75,7 +75,7 @@ describe("mqtt3-binding demo", () => {
 		const demo = startDemoFrom(root);
 		expect((await demo.exited).code).toBe(1);
 		expect(demo.output).toHaveLength(1);
-		expect(demo.output[0]).toMatch(/^error: .*boiler\.yaml:16.*backOffMaxRetries.*"three"/);
+		expect(demo.output[0]).toMatch(/^error: .*boiler\.yaml:21.*backOffMaxRetries.*"three"/);
 	});
 
 	it("a component file that reads another topic: --messages gives up with a reason and exit code 1", async () => {

@@ -71,7 +71,6 @@ export class RealEngine implements Engine {
 		delivery.stage = "waiting";
 		const { successor } = delivery;
 		if (successor !== undefined) {
-			successor.after = undefined;
 			this.#startWhenPossible(successor);
 		}
 		if (isAccepted) {

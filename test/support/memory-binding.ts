@@ -26,6 +26,8 @@ export class MemoryBinding implements Binding {
 	readonly operations = ["create"];
 	readonly reads: Binding["reads"];
 	readonly writes: boolean;
+	/** What init() got. */
+	metadata: ComponentMetadata | undefined;
 	readonly invoked: InvokeRequest[] = [];
 	/** The verdicts of all attempts, in order. */
 	readonly verdicts: Verdict[] = [];
@@ -39,7 +41,6 @@ export class MemoryBinding implements Binding {
 	readonly #running = new Set<Promise<void>>();
 	readonly #closing = new AbortController();
 	readonly #listeners = new Set<(report: Report) => void>();
-	#name = "";
 	#connections: readonly BrokerConnection[] = [];
 	#handler: ReadHandler | undefined;
 	#draining = false;
@@ -55,13 +56,13 @@ export class MemoryBinding implements Binding {
 	}
 
 	get route(): string {
-		return this.#name;
+		return this.metadata?.name ?? "";
 	}
 
 	async init(metadata: ComponentMetadata): Promise<readonly string[]> {
 		const { init = [], connections = [] } = this.#options;
+		this.metadata = metadata;
 		if (init instanceof Error) throw init;
-		this.#name = metadata.name;
 		this.#connections = connections;
 		return init;
 	}

@@ -5,10 +5,10 @@ import { ScriptedConnection } from "./scripted-connection.js";
 
 export type { ConnectionEnd, Packet, PacketOf, ReceivedPacket, ScriptedConnection } from "./scripted-connection.js";
 
-/** Starts a broker that does what the test says and nothing else: the bad one, for what a good broker never does. */
-export async function startScriptedBroker(): Promise<ScriptedBroker> {
+/** Starts a broker that does what the test says and nothing else: the bad one, for what a good broker never does. `port`: default any free one. */
+export async function startScriptedBroker(port = 0): Promise<ScriptedBroker> {
 	const server = createServer({ allowHalfOpen: true, noDelay: true });
-	server.listen(0, "127.0.0.1");
+	server.listen(port, "127.0.0.1");
 	await once(server, "listening");
 	return new ScriptedBroker(server);
 }

@@ -54,6 +54,11 @@ export class ScriptedConnection {
 		});
 	}
 
+	/** How many bytes of the client's were read so far. */
+	get bytesRead(): number {
+		return this.#socket.bytesRead;
+	}
+
 	/** Takes the next packet; rejects when it is of another kind, when `check` returns false or throws, and after `timeoutMs`. */
 	async expect<C extends PacketCmd>(
 		cmd: C,
@@ -144,7 +149,7 @@ export class ScriptedConnection {
 	}
 
 	#history(): string {
-		const kinds = this.received.map(({ packet }) => packet.cmd);
-		return kinds.length > 0 ? kinds.slice(-20).join(", ") : "nothing";
+		const last = this.received.slice(-20).map(({ packet }) => packet.cmd);
+		return last.length > 0 ? last.join(", ") : "nothing";
 	}
 }

@@ -1,0 +1,97 @@
+// Writes what documentation repeats of the code: docs/reference/metadata.md and the table of fields in README.md.
+// With --check it writes nothing and ends with 1 where something is not current. Needs a built dist.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { renderFieldTable } from "../dist/bindings/metadata.js";
+import { MQTT3_FIELDS } from "../dist/bindings/mqtt3-fields.js";
+
+const ROOT = dirname(import.meta.dirname);
+
+const specified = fieldsWhere(({ origin }) => origin === "specification");
+const ours = fieldsWhere(({ origin, notYet }) => origin !== "specification" && !notYet);
+const notYet = fieldsWhere((field) => field.notYet);
+
+const readmeFields = `Those of Dapr's page for the component:
+
+${renderFieldTable(specified)}
+Beyond that page, all optional; without them everything is as the page says:
+
+${renderFieldTable(ours)}`;
+
+const reference = `<!-- Generated from src/bindings/mqtt3-fields.ts by "npm run generate"; edit that instead. -->
+
+# Metadata of \`bindings.mqtt3\`
+
+Names are compared without regard to case. A field that is unknown is a warning with the nearest known name; a field that is given in
+two spellings, or with a value that can't be meant, is an error that names component, file and line.
+
+| values | how they are written |
+| --- | --- |
+| \`true\`, \`false\` | also \`yes\`, \`y\`, \`t\`, \`on\`, \`1\` and their opposites, in any case |
+| duration | \`5s\`, \`1m30s\`, \`250ms\`; a bare number is seconds |
+| size | \`65536\`, \`64Ki\`, \`4Mi\` |
+| list of texts | a YAML list, or its JSON text |
+| PEM | as it is, with \`\\n\` spelled out, in base64, or \`file:PATH\` |
+| any | YAML scalars of any type, \`secretKeyRef\`, \`envRef\`; \`{uuid}\`, \`{appID}\`, \`{podName}\` and \`{namespace}\` are replaced |
+
+*Secret* values, PEM and the user info of URLs are shown nowhere: not in logs, not in errors, not by the API.
+
+In the library the same values are typed options: \`consumerID\` is \`clientId\`, durations are numbers of milliseconds with \`Ms\` at the
+end of the name (\`keepAliveMs\`), sizes are numbers of bytes, lists are arrays.
+
+## Of Dapr's page for the component
+
+${renderFieldTable(specified)}
+## Beyond that page, all optional
+
+${renderFieldTable(ours)}
+## Known, but not in this version
+
+Naming one of these ends the start with an error that says so.
+
+${renderFieldTable(notYet)}`;
+
+const stale = [
+	update("docs/reference/metadata.md", () => reference),
+	update("README.md", (text) => between(text, "fields", readmeFields)),
+].filter(Boolean);
+
+if (process.argv.includes("--check") && stale.length > 0) {
+	console.error(`not current: ${stale.join(", ")}; run "npm run generate"`);
+	process.exitCode = 1;
+}
+
+function fieldsWhere(isWanted) {
+	return Object.fromEntries(Object.entries(MQTT3_FIELDS).filter(([, field]) => isWanted(field)));
+}
+
+/** Writes the file if it changes, or with --check only says so: by its path. */
+function update(path, render) {
+	const file = join(ROOT, path);
+	const before = read(file);
+	const after = render(before);
+	if (before === after) return undefined;
+	if (!process.argv.includes("--check")) {
+		mkdirSync(dirname(file), { recursive: true });
+		writeFileSync(file, after);
+	}
+	return path;
+}
+
+function read(file) {
+	try {
+		return readFileSync(file, "utf8");
+	} catch (error) {
+		if (error.code === "ENOENT") return "";
+		throw error;
+	}
+}
+
+/** `text` with `content` between the two markers of that name. */
+function between(text, name, content) {
+	const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+	const [head, rest] = text.split(start);
+	const tail = rest?.split(end)[1];
+	if (tail === undefined) throw new Error(`README.md has no ${start} … ${end}`);
+	return `${head}${start}\n\n${content}\n${end}${tail}`;
+}

@@ -1,0 +1,50 @@
+import { existsSync, readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { copyExamples, ROOT } from "./example-folder.js";
+import { codeBlocks, expectedLine } from "./markdown.js";
+
+const EXAMPLES = readdirSync(join(ROOT, "examples"), { withFileTypes: true })
+	.filter((entry) => entry.isDirectory())
+	.map(({ name }) => name);
+
+describe("examples", () => {
+	it("each has a README with its commands, and the output that is expected", () => {
+		expect(EXAMPLES.length).toBeGreaterThan(0);
+		for (const name of EXAMPLES) {
+			for (const file of ["README.md", "expected-output.txt"]) {
+				expect(existsSync(join(ROOT, "examples", name, file)), `examples/${name}/${file}`).toBe(true);
+			}
+		}
+	});
+
+	it.each(EXAMPLES)("%s prints what it should, and ends well", async (name) => {
+		await using folder = await copyExamples();
+		const read = (file: string) => readFile(join(folder.path, "examples", name, file), "utf8");
+		const expected = (await read("expected-output.txt")).trimEnd().split("\n");
+		const commands = codeBlocks(await readFile(join(ROOT, "examples", name, "README.md"), "utf8"));
+		expect(commands.length).toBeGreaterThan(0);
+
+		const running = commands.map(({ text }) => folder.start(text.trim()));
+		onTestFinished(async () => {
+			for (const program of running) await program[Symbol.asyncDispose]();
+		});
+		if (running.length === 1) {
+			const [program] = running;
+			expect(await program!.exited).toEqual({ code: 0, signal: null });
+			expect(program!.output).toHaveLength(expected.length);
+			for (const [index, line] of expected.entries()) expect(program!.output[index]).toMatch(expectedLine(line));
+			return;
+		}
+		// Several programs go on until somebody stops them, and each line may come from any of them.
+		for (const line of expected) {
+			await Promise.any(running.map((program) => program.line(expectedLine(line)))).catch((error: AggregateError) => {
+				throw new Error(error.errors.map(({ message }) => message).join("\n"));
+			});
+		}
+		for (const program of running.reverse()) {
+			expect(await program.stop({ signal: "SIGINT" })).toEqual({ code: 0, signal: null });
+		}
+	});
+});

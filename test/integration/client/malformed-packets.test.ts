@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import { eventually } from "../../support/eventually.js";
+import { type PacketCase, packetCorpus } from "../../support/packet-corpus.js";
+import { delayOf, startScene } from "./client-under-test.js";
+import { pass, withFastTime } from "./fast-time.js";
+
+withFastTime();
+
+const fromServer = packetCorpus.filter(({ from }) => from === "server");
+const wrong = fromServer.filter(({ clause }) => clause !== undefined);
+
+/** In groups, each with a client of its own that has to bear all of its packets. */
+const groups = new Map<string, PacketCase[]>();
+for (const it of wrong) groups.set(it.clause!, [...(groups.get(it.clause!) ?? []), it]);
+
+describe("F-53: bytes that are no MQTT", () => {
+	test("there is a good number of them", () => {
+		expect(wrong.length).toBeGreaterThan(200);
+		expect(groups.size).toBeGreaterThan(10);
+	});
+
+	for (const [clause, cases] of groups) {
+		test(`[MQTT-4.8.0-1] [${clause}] ${cases.length} kinds close the connection with the clause in the report; nothing unaccepted is acknowledged, and the next connection is clean`, async () => {
+			await using scene = await startScene();
+			let lost = 0;
+			for (const { name, bytes } of cases) {
+				const connection = await scene.subscribed({ sessionPresent: true });
+				const before = scene.it.deliveries.length;
+				connection.publish("a/b", `refused before ${name}`, { qos: 1, messageId: 1 });
+				const accepted = scene.it.delivered(before + 2);
+				connection.publish("a/b", `accepted before ${name}`, { qos: 1, messageId: 2 });
+				(await accepted).ack();
+				connection.sendRaw(bytes);
+				await connection.closed;
+				const report = await scene.it.reported("disconnected", ++lost);
+				expect(report.error, name).toMatchObject({ reason: "protocol", cause: { clause } });
+				expect(report.message).toContain(`[${clause}]`);
+				expect(connection.received.map(({ packet }) => packet.cmd)).toEqual(["connect", "subscribe"]);
+				await pass(delayOf(report) + 1);
+			}
+			await scene.subscribed({ sessionPresent: true });
+			const good = cases.reduce((sum, { packets = 0 }) => sum + packets, 0);
+			expect(scene.it.deliveries.length).toBeLessThanOrEqual(2 * cases.length + good);
+		});
+	}
+
+	test("F-11: whatever bit of a PUBLISH's header is flipped, no identifier but an accepted message's is acknowledged", async () => {
+		await using scene = await startScene({ onDelivery: (delivery) => delivery.ack() });
+		const good = [0x32, 9, 0, 3, 0x61, 0x2f, 0x62, 0x01, 0x02, 0x21, 0x21];
+		for (let bit = 0; bit < 9 * 8; bit++) {
+			const connection = await scene.online({ sessionPresent: true });
+			await connection.grant();
+			const delivered = scene.it.deliveries.length;
+			const bytes = [...good];
+			bytes[bit >> 3]! ^= 1 << (bit & 7);
+			connection.sendRaw(bytes);
+			connection.close();
+			await eventually(() => expect(scene.it.orphanings).toBe(bit + 1));
+			const ids = scene.it.deliveries.slice(delivered).filter(({ packet }) => packet.qos > 0);
+			const acks = connection.received.flatMap(({ packet }) =>
+				packet.cmd === "puback" || packet.cmd === "pubrec" ? [packet.messageId] : [],
+			);
+			for (const id of acks) expect(ids.map(({ packetId }) => packetId)).toContain(id);
+			await pass(delayOf(await scene.it.reported("disconnected", bit + 1)) + 1);
+		}
+	});
+});

@@ -1,0 +1,229 @@
+import { describe, expect, test } from "vitest";
+import { MqttProtocolError } from "../../../src/errors.js";
+import { eventually } from "../../support/eventually.js";
+import { startScene } from "./client-under-test.js";
+
+const QUIET = { subscribes: false };
+
+describe("publishing", () => {
+	test("[MQTT-4.3.2-1] QoS 1: an unused identifier, DUP 0, and un-acknowledged until the PUBACK", async () => {
+		await using scene = await startScene(QUIET);
+		const connection = await scene.online();
+		const settled: string[] = [];
+		for (const payload of ["one", "two", "three"]) void scene.it.publish(payload).then(() => settled.push(payload));
+		const ids: number[] = [];
+		for (let count = 0; count < 3; count++) {
+			const publish = await connection.expect("publish", ({ qos, dup }) => qos === 1 && !dup);
+			ids.push(publish.messageId!);
+		}
+		expect(new Set(ids).size).toBe(3);
+		expect(Math.min(...ids)).toBeGreaterThan(1);
+		await connection.nothing(20);
+		expect(settled).toEqual([]);
+		connection.send({ cmd: "puback", messageId: ids[1]! });
+		await eventually(() => expect(settled).toEqual(["two"]));
+		for (const index of [2, 0]) connection.send({ cmd: "puback", messageId: ids[index]! });
+		await eventually(() => expect(settled).toEqual(["two", "three", "one"]));
+		expect(scene.it.client.status().pending).toBe(0);
+	});
+
+	test("[MQTT-2.3.1-5] QoS 0: no identifier, DUP 0, done when it was written", async () => {
+		await using scene = await startScene(QUIET);
+		const connection = await scene.online();
+		expect(await scene.it.publish("m", { qos: 0 })).toBe("ok");
+		const publish = await connection.expect("publish", ({ qos, dup }) => qos === 0 && !dup);
+		expect(publish.messageId).toBeUndefined();
+	});
+
+	test("F-56: topic, payload and RETAIN arrive byte for byte, small, empty and large", async () => {
+		await using scene = await startScene(QUIET);
+		const connection = await scene.online();
+		const topics = ["温度/🌡", "a b/\r\n", "/", "t".repeat(65_535)];
+		const payloads = [
+			Buffer.alloc(0),
+			Buffer.from([0, 255, 10]),
+			Buffer.alloc(16 * 1024 + 1, 7),
+			Buffer.alloc(3_000_000, 8),
+		];
+		for (const topic of topics) {
+			for (const payload of payloads) {
+				const published = scene.it.publish(payload, { topic, retain: true });
+				const publish = await connection.expect("publish", (it) => it.topic === topic && it.retain);
+				expect(payload.equals(publish.payload as Buffer)).toBe(true);
+				connection.send({ cmd: "puback", messageId: publish.messageId! });
+				expect(await published).toBe("ok");
+			}
+		}
+	});
+
+	test.each([
+		["MQTT-3.3.2-2", "a/#"],
+		["MQTT-4.7.1-1", "a/+/b"],
+		["MQTT-4.7.3-1", ""],
+		["MQTT-4.7.3-2", "a\0b"],
+		["MQTT-1.5.3-2", "\0"],
+		["MQTT-1.5.3-1", "a\ud800b"],
+		["MQTT-4.7.3-3", "t".repeat(65_536)],
+	])("[%s] F-32: a topic that is none is refused before anything is touched", async (_, topic) => {
+		await using scene = await startScene(QUIET);
+		const connection = await scene.online();
+		const published = scene.it.client.publish({ topic, payload: Buffer.from("m"), qos: 1, retain: false });
+		await expect(published).rejects.toThrow(MqttProtocolError);
+		await connection.nothing(20);
+		expect(scene.it.client.status().pending).toBe(0);
+	});
+
+	test("F-86: from inside a handler it works while the broker waits for that very message's PUBACK", async () => {
+		await using scene = await startScene({
+			onDelivery: (delivery) => void scene.it.publish("answer").then(() => delivery.ack()),
+		});
+		const connection = await scene.subscribed();
+		for (let round = 1; round <= 3; round++) {
+			connection.publish("a/b", `question ${round}`, { qos: 1, messageId: 1 });
+			const { messageId } = await connection.expect("publish");
+			connection.send({ cmd: "puback", messageId: messageId! });
+			await connection.expect("puback");
+		}
+	});
+
+	test("F-26: each of 1,000 completes with its own PUBACK, however these are shuffled", async () => {
+		await using scene = await startScene(QUIET);
+		const connection = await scene.online();
+		const settled: number[] = [];
+		for (let index = 0; index < 1_000; index++) {
+			void scene.it.publish(String(index)).then((result) => result === "ok" && settled.push(index));
+		}
+		const ids = new Map<number, number>();
+		for (let count = 0; count < 1_000; count++) {
+			const { messageId, payload } = await connection.expect("publish");
+			ids.set(Number(String(payload)), messageId!);
+		}
+		// 617 and 1,000 have no common factor: every index comes once.
+		const order = Array.from({ length: 1_000 }, (_, index) => (index * 617 + 13) % 1_000);
+		connection.send(...order.map((index) => ({ cmd: "puback" as const, messageId: ids.get(index)! })));
+		await eventually(() => expect(settled).toEqual(order));
+	});
+
+	test("F-24: a PUBACK that nothing waits for, a second one and one from an earlier connection complete nothing", async () => {
+		await using scene = await startScene(QUIET);
+		const first = await scene.online();
+		const one = scene.it.publish("one");
+		const { messageId } = await first.expect("publish");
+		first.send({ cmd: "puback", messageId: messageId! }, { cmd: "puback", messageId: messageId! });
+		expect(await one).toBe("ok");
+		let isSettled = false;
+		const two = scene.it.publish("two").then((result) => {
+			isSettled = true;
+			return result;
+		});
+		const old = (await first.expect("publish")).messageId!;
+		first.send({ cmd: "puback", messageId: messageId! }, { cmd: "puback", messageId: 60_000 });
+		await first.nothing(20);
+		first.close();
+		const second = await scene.online({ sessionPresent: false });
+		const again = (await second.expect("publish", ({ payload }) => String(payload) === "two")).messageId!;
+		expect(again).not.toBe(old);
+		second.send({ cmd: "puback", messageId: old });
+		await second.nothing(20);
+		expect(isSettled).toBe(false);
+		second.send({ cmd: "puback", messageId: again });
+		expect(await two).toBe("ok");
+	});
+});
+
+describe("sending again", () => {
+	test("[MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT-3.3.1-1] [MQTT-2.3.1-3] F-22: un-acknowledged ones go first on the resumed session: same identifiers, DUP, first order", async () => {
+		await using scene = await startScene(QUIET);
+		const first = await scene.online();
+		const results = ["one", "two", "three"].map((payload) => scene.it.publish(payload));
+		const ids: number[] = [];
+		for (let count = 0; count < 3; count++) ids.push((await first.expect("publish")).messageId!);
+		first.send({ cmd: "puback", messageId: ids[1]! });
+		expect(await results[1]).toBe("ok");
+		first.reset();
+		await eventually(() => expect(scene.it.client.state).not.toBe("online"));
+		results.push(scene.it.publish("four"));
+		const second = await scene.online({ sessionPresent: true });
+		for (const [text, id] of [
+			["one", ids[0]],
+			["three", ids[2]],
+		] as const) {
+			await second.expect("publish", (it) => String(it.payload) === text && it.messageId === id && it.dup);
+			second.send({ cmd: "puback", messageId: id! });
+		}
+		const four = await second.expect("publish", (it) => String(it.payload) === "four" && !it.dup);
+		second.send({ cmd: "puback", messageId: four.messageId! });
+		expect(await Promise.all(results)).toEqual(["ok", "ok", "ok", "ok"]);
+		await second.nothing(20);
+	});
+
+	test("it may take several connections, and stays in order", async () => {
+		await using scene = await startScene(QUIET);
+		const results = ["one", "two"].map((payload) => scene.it.publish(payload));
+		for (let round = 0; round < 3; round++) {
+			const connection = await scene.online({ sessionPresent: round > 0 });
+			for (const text of ["one", "two"]) {
+				await connection.expect("publish", (it) => String(it.payload) === text && it.dup === round > 0);
+			}
+			connection.close();
+		}
+		const last = await scene.online({ sessionPresent: true });
+		for (let count = 0; count < 2; count++) {
+			last.send({ cmd: "puback", messageId: (await last.expect("publish")).messageId! });
+		}
+		expect(await Promise.all(results)).toEqual(["ok", "ok"]);
+	});
+
+	test("[MQTT-3.1.2-6] with the session lost they are published anew, without DUP", async () => {
+		await using scene = await startScene({ ...QUIET, cleanSession: true });
+		const first = await scene.online();
+		const published = scene.it.publish("m");
+		await first.expect("publish");
+		first.close();
+		const second = await scene.online();
+		const { messageId } = await second.expect("publish", ({ dup }) => !dup);
+		second.send({ cmd: "puback", messageId: messageId! });
+		expect(await published).toBe("ok");
+	});
+
+	test("QoS 0 is never sent again", async () => {
+		await using scene = await startScene(QUIET);
+		const first = await scene.online();
+		expect(await scene.it.publish("m", { qos: 0 })).toBe("ok");
+		await first.expect("publish");
+		first.close();
+		await (await scene.online({ sessionPresent: true })).nothing(30);
+	});
+});
+
+test("[MQTT-2.3.1-2] F-28: 70,000 publishes wrap the identifiers, and none that is still un-acknowledged is used again", {
+	timeout: 60_000,
+}, async () => {
+	await using scene = await startScene(QUIET);
+	const connection = await scene.online();
+	const stuck = new Set<number>();
+	const given: Promise<string>[] = [];
+	for (let index = 0; index < 3; index++) {
+		given.push(scene.it.publish("stuck", { timeoutMs: 1 }));
+		stuck.add((await connection.expect("publish")).messageId!);
+	}
+	for (const result of await Promise.all(given)) expect(result).toMatch(/^outcome unknown: /);
+	const payload = Buffer.from("m");
+	const seen = new Set<number>();
+	for (let round = 0; round < 70; round++) {
+		const batch = Array.from({ length: 1_000 }, () => scene.it.publish(payload, { timeoutMs: 60_000 }));
+		const acks = [];
+		const live = new Set<number>();
+		for (let count = 0; count < 1_000; count++) {
+			const { messageId } = await connection.expect("publish");
+			live.add(messageId!);
+			seen.add(messageId!);
+			acks.push({ cmd: "puback" as const, messageId: messageId! });
+		}
+		expect(live.size).toBe(1_000);
+		connection.send(...acks);
+		expect(new Set(await Promise.all(batch))).toEqual(new Set(["ok"]));
+	}
+	expect(seen.size).toBeGreaterThan(65_000);
+	for (const id of stuck) expect(seen).not.toContain(id);
+});

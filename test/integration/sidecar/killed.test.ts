@@ -1,0 +1,83 @@
+import { expect, test } from "vitest";
+import { eventually } from "../../support/eventually.js";
+import { describeWith } from "../../support/left-out.js";
+import { distinct, numbers, startLine, texts } from "./line.js";
+
+const BACKLOG = Number(process.env.TEST_BACKLOG ?? (process.env.CI === "true" ? 50_000 : 5_000));
+/** How far the app is when the sidecar dies. */
+const DEATHS = [0.1, 0.3, 0.5, 0.8];
+describeWith("mosquitto", "a sidecar that is killed", () => {
+	test(`F-70: kill -9 ${DEATHS.length} times in a backlog of ${BACKLOG} loses nothing, and what comes again is marked`, async () => {
+		await using line = await startLine();
+		const { app, sidecar, device } = line;
+		await sidecar.stop();
+		await device.publishAll(BACKLOG, (index) => ({ topic: `in/${index % 7}`, payload: String(index) }));
+		await sidecar.start();
+		for (const share of DEATHS) {
+			await app.acceptedAtLeast(Math.floor(share * BACKLOG), 60_000);
+			expect(await sidecar.kill()).toEqual({ code: null, signal: "SIGKILL" });
+			await sidecar.start();
+		}
+		const accepted = texts(await app.acceptedAtLeast(BACKLOG, 60_000));
+		expect(distinct(accepted)).toEqual(numbers(BACKLOG));
+
+		const seen = new Set<string>();
+		for (const { payload, headers } of app.requests()) {
+			const text = String(payload);
+			if (seen.has(text)) expect(headers.duplicate, `${text} came again`).toBe("true");
+			seen.add(text);
+		}
+		expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
+	}, 240_000);
+
+	test("kill -9 repeats only what the broker has no acknowledgement for", async () => {
+		await using line = await startLine({ broker: { logPackets: true } });
+		const { broker, app, sidecar, device } = line;
+		await sidecar.stop();
+		await device.publishAll(2_000, (index) => ({ topic: `in/${index}`, payload: `in/${index}` }));
+		await sidecar.start();
+		await app.acceptedAtLeast(500);
+		await sidecar.kill();
+		await broker.line(/Client sidecar-orders closed its connection/);
+		const acknowledged = acknowledgedTopics(broker.log);
+		expect(acknowledged.size).toBeGreaterThan(0);
+		const acceptedBefore = new Set(texts(app.accepted()));
+		for (const topic of acknowledged) expect(acceptedBefore.has(topic), `${topic} was acknowledged`).toBe(true);
+		const before = app.requests().length;
+		await sidecar.start();
+		await app.acceptedAtLeast(2_000);
+		for (const topic of texts(app.requests().slice(before))) {
+			expect(acknowledged.has(topic), `${topic} came again`).toBe(false);
+		}
+	});
+
+	test("F-84: killed before it has subscribed, it subscribes at the next start", async () => {
+		await using line = await startLine({ broker: { logPackets: true } });
+		const { broker, app, sidecar, device } = line;
+		for (let attempt = 0; attempt < 5; attempt++) {
+			await sidecar.kill();
+			const before = broker.log.length;
+			// Killed, it never gets as far as to listen.
+			void sidecar.start().catch(() => {});
+			await eventually(() => broker.log.slice(before).some((text) => /Sending CONNACK to sidecar/.test(text)), { everyMs: 1 });
+		}
+		await sidecar.kill();
+		await sidecar.start();
+		await broker.line(/Received SUBSCRIBE from sidecar/);
+		await device.publish("in/a", "heard");
+		expect(texts(await app.acceptedAtLeast(1))).toEqual(["heard"]);
+	});
+});
+
+/** The topics of the messages to the sidecar whose PUBACK mosquitto has read, by its log. */
+function acknowledgedTopics(log: readonly string[]): Set<string> {
+	const topics = new Map<string, string>();
+	const acknowledged = new Set<string>();
+	for (const text of log) {
+		const sent = /Sending PUBLISH to sidecar-orders \(d\d, q1, r\d, m(\d+), '(.*?)'/.exec(text);
+		if (sent) topics.set(sent[1]!, sent[2]!);
+		const read = /Received PUBACK from sidecar-orders \(Mid: (\d+)/.exec(text);
+		if (read) acknowledged.add(topics.get(read[1]!)!);
+	}
+	return acknowledged;
+}
