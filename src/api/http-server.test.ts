@@ -289,6 +289,18 @@ describe("POST /v1.0/shutdown", () => {
 	});
 });
 
+describe("who wants to know of requests", () => {
+	test("is told method, path without query, and status of each that passed the gate, and of no other", async () => {
+		const calls: string[] = [];
+		const onRequest = ({ method, path, status }: ApiCall) => calls.push(`${method} ${path} ${status}`);
+		await using api = await startApi({ onRequest, token: { value: "s3cret" } });
+		await api.fetch("/v1.0//healthz?appid=shop");
+		await api.post("orders", '{"operation":"create"}', { "dapr-api-token": "s3cret" });
+		await api.post("orders", '{"operation":"create"}');
+		await eventually(() => expect(calls).toEqual(["GET /v1.0/healthz 204", "POST /v1.0/bindings/orders 204"]));
+	});
+});
+
 describe("listen and close", () => {
 	test("it listens on both loopback addresses, on one port", async () => {
 		await using api = await startApi();

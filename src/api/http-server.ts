@@ -39,8 +39,19 @@ export interface HttpServerOptions {
 	readonly maxOpenRequests?: number | undefined;
 	/** Default 10 s, 30 s, 65 s, looked at every 5 s. */
 	readonly timeouts?: HttpTimeouts | undefined;
+	/** `--enable-api-logging`: told of every request that passed the gate, when it was answered. */
+	readonly onRequest?: ((call: ApiCall) => void) | undefined;
 	/** Told of failures that nobody foresaw; the caller sees 500 `internal error`. */
 	readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** One request, for the log. */
+export interface ApiCall {
+	readonly method: string;
+	/** In canonical form, without the query. */
+	readonly path: string;
+	readonly status: number;
+	readonly elapsedMs: number;
 }
 
 /** The HTTP API of one sidecar. */
@@ -78,7 +89,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 		onError: options.onError ?? (() => undefined),
 	});
 	const serve = (request: IncomingMessage, response: ServerResponse): void => {
-		if (gate.admits(request, response)) app.routing(request, response);
+		if (!gate.admits(request, response)) return;
+		if (options.onRequest !== undefined) announce(request, response, options.onRequest);
+		app.routing(request, response);
 	};
 	const create = () =>
 		createNodeServer(serve, options.maxHeaderSize ?? DEFAULT_MAX_HEADER_SIZE, options.timeouts ?? DEFAULT_TIMEOUTS);
@@ -116,6 +129,15 @@ function createApp(): FastifyInstance {
 	app.addHttpMethod("POST", { hasBody: false, overrideExisting: true });
 	app.addHttpMethod("PUT", { hasBody: false, overrideExisting: true });
 	return app;
+}
+
+function announce(request: IncomingMessage, response: ServerResponse, onRequest: (call: ApiCall) => void): void {
+	const startedAt = performance.now();
+	const { method = "", url = "" } = request;
+	const [path = ""] = url.split("?", 1);
+	response.once("close", () => {
+		onRequest({ method, path, status: response.statusCode, elapsedMs: performance.now() - startedAt });
+	});
 }
 
 function noSchemas(): never {

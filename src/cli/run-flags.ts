@@ -30,6 +30,7 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "log-level", value: "LEVEL", help: "debug, info, warn or error (info)" },
 	{ name: "log-as-json", help: "one JSON object a line" },
 	{ name: "log-file", value: "FILE", help: "append the log to a file instead of standard output" },
+	{ name: "enable-api-logging", help: "log each request to the HTTP API" },
 	{ name: "wait", help: "wait until a sidecar on --dapr-http-port is up, at most a minute, then end" },
 	{ name: "version", help: "print the version" },
 	{ name: "build-info", help: "print version, Node and platform" },
@@ -42,7 +43,6 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "dapr-http-read-buffer-size", value: "KB" },
 	{ name: "enable-mtls" },
 
-	{ name: "enable-api-logging", ignored: "later" },
 	{ name: "config", value: "FILE", ignored: "later" },
 	{ name: "dapr-grpc-port", value: "PORT", ignored: "later" },
 	{ name: "dapr-public-port", value: "PORT", ignored: "later" },

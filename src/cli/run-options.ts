@@ -21,6 +21,7 @@ export interface RunOptions {
 	/** As written; empty: loopback only. */
 	readonly listenAddresses: readonly string[];
 	readonly allowUnauthenticated: boolean;
+	readonly apiLogging: boolean;
 	readonly allowedHosts: readonly string[];
 	readonly allowedOrigins: readonly string[];
 	/** Bytes; 0: no limit. */
@@ -101,6 +102,7 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		httpPort,
 		listenAddresses: flags.list("dapr-listen-addresses"),
 		allowUnauthenticated: flags.boolean("allow-unauthenticated") ?? false,
+		apiLogging: flags.boolean("enable-api-logging") ?? false,
 		allowedHosts: flags.list("allowed-hosts"),
 		allowedOrigins: flags.list("allowed-origins"),
 		maxBodySize: readMaxBodySize(flags),

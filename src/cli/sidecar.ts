@@ -102,6 +102,10 @@ async function serve({ options, env, logger, onShutdown }: OpenSidecarOptions, r
 		allowedOrigins: options.allowedOrigins,
 		maxBodySize: options.maxBodySize === 0 ? Number.POSITIVE_INFINITY : options.maxBodySize,
 		maxHeaderSize: options.maxHeaderSize,
+		onRequest: options.apiLogging
+			? ({ method, path, status, elapsedMs }) =>
+					logger.info("HTTP API called", { method, path, status, elapsedMs: Math.round(elapsedMs * 10) / 10 })
+			: undefined,
 		onError: (error) => logger.error("the HTTP API failed to answer a request", { error }),
 	});
 	const [url = ""] = await server.listen();

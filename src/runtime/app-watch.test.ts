@@ -181,14 +181,30 @@ describe("the watch over the app's health", () => {
 
 	test("as many failures in a row as the threshold says make it unhealthy, one success makes it healthy", async () => {
 		const { port, heard, watch, signal } = await setUpOpen(3);
-		const { probes } = port;
+		const states: string[] = [];
+		port.isHealthy = async () => {
+			states.push(watch.state);
+			return port.healthy;
+		};
 		port.healthy = false;
-		await eventually(() => expect(watch.state).toBe("unhealthy"));
-		expect(port.probes - probes).toBeGreaterThanOrEqual(3);
+		await eventually(() => expect(states.length).toBeGreaterThan(5));
+		expect(states.slice(0, 4)).toEqual(["open", "open", "open", "unhealthy"]);
 		port.healthy = true;
 		await watch.untilOpen(signal);
 		expect(heard).toEqual(["open", "unhealthy", "open"]);
 		expect(watch.appearances).toBe(2);
+	});
+
+	test("the count starts anew with an app that comes back", async () => {
+		const { port, heard, watch } = await setUpOpen(2);
+		const answers = [false, false, true, false, true];
+		port.isHealthy = async () => {
+			if (port.probes++ === 2) watch.lost();
+			return answers.shift() ?? true;
+		};
+		watch.answered();
+		await eventually(() => expect(answers).toEqual([]));
+		expect(heard).toEqual(["open", "away", "open"]);
 	});
 
 	test("a success between failures starts the count anew", async () => {
