@@ -4,7 +4,7 @@ import { eventually } from "../../test/support/eventually.js";
 import { exchange } from "../../test/support/raw-http.js";
 import { READY, startApi } from "../../test/support/start-api.js";
 import { ConfigurationError, PublishError } from "../errors.js";
-import { createHttpServer } from "./http-server.js";
+import { type ApiCall, createHttpServer } from "./http-server.js";
 
 const CREATE = '{"operation":"create","data":{"big":12345678901234567890,"html":"<b>"},"metadata":{"topic":"a/b"}}';
 
@@ -294,7 +294,7 @@ describe("who wants to know of requests", () => {
 		const calls: string[] = [];
 		const onRequest = ({ method, path, status }: ApiCall) => calls.push(`${method} ${path} ${status}`);
 		await using api = await startApi({ onRequest, token: { value: "s3cret" } });
-		await api.fetch("/v1.0//healthz?appid=shop");
+		await api.fetch("/v1.0/healthz?appid=shop");
 		await api.post("orders", '{"operation":"create"}', { "dapr-api-token": "s3cret" });
 		await api.post("orders", '{"operation":"create"}');
 		await eventually(() => expect(calls).toEqual(["GET /v1.0/healthz 204", "POST /v1.0/bindings/orders 204"]));

@@ -64,18 +64,17 @@ describe("init", () => {
 });
 
 describe("direction, route and connections", () => {
-	it.each([
+	it.each<[Properties, string, boolean, string[]]>([
 		[{}, "ask", true, ["c"]],
-		[{ direction: "input" }, "always", true, ["c"]],
+		[{ direction: "input" }, "always", false, ["c"]],
 		[{ direction: "output" }, "never", true, ["c"]],
 		[{ direction: "input, output" }, "always", true, ["c"]],
 		[{ splitConnections: "true" }, "ask", true, ["c-consumer", "c-producer"]],
 		[{ splitConnections: "true", direction: "input" }, "always", false, ["c-consumer"]],
 		[{ splitConnections: "true", direction: "output" }, "never", true, ["c-producer"]],
-	])("%j", async (properties, reads, _writes, clientIds) => {
-		const binding = await initialized(nobody, properties as Properties);
-		expect(binding.reads).toBe(reads);
-		expect(binding.writes).toBe((properties as Properties).direction !== "input");
+	])("%j: reads %s, writes %s, is known as %j", async (properties, reads, writes, clientIds) => {
+		const binding = await initialized(nobody, properties);
+		expect([binding.reads, binding.writes]).toEqual([reads, writes]);
 		expect(binding.connections.map(({ clientId }) => clientId)).toEqual(clientIds);
 	});
 

@@ -50,6 +50,18 @@ describe("handing over", () => {
 		expect([seen.join(""), at.acks()]).toEqual(["abcde", [1, 2, 3, 4, 5]]);
 	});
 
+	it("an app that answers at once does not pile up calls", () => {
+		const at = new InputUnderTest();
+		let count = 0;
+		at.atOnce = () => {
+			count++;
+			return ACCEPTED;
+		};
+		at.deliver("x".repeat(20_000));
+		at.read();
+		expect(count).toBe(20_000);
+	});
+
 	it("a pause holds back what comes, and resume lets it go in order", () => {
 		const at = new InputUnderTest().read();
 		at.input.pause("a reason");
@@ -192,6 +204,15 @@ describe("a failed attempt", () => {
 		expect(at.texts).toBe("a");
 	});
 
+	it("does not keep alive the chunk that its payload came in", async () => {
+		const at = new InputUnderTest({ backOffMaxRetries: 1 }).read();
+		at.receive(received("", { payload: Buffer.alloc(1_000_000, "a").subarray(0, 3), payloadSize: 3 }));
+		await at.call("aaa").answer(FAILED);
+		await pass(5_001);
+		const { data } = at.call("aaa").event;
+		expect([at.texts, data.buffer.byteLength]).toEqual(["aaaaaa", 3]);
+	});
+
 	it("of QoS 0 is dropped though others are held", async () => {
 		const at = new InputUnderTest().read();
 		at.deliver("a", 0, { qos: 0 });
@@ -261,9 +282,23 @@ describe("what is held", () => {
 		await pass(1_001);
 		await at.call("a").answer(NO_VERDICT);
 		expect([at.input.held.size, at.input.waiting]).toEqual([1, 0]);
-		await pass(1_001);
+		await pass(700);
+		expect(at.texts).toBe("aa");
+		await pass(301);
 		expect(at.call("a").event.metadata.attempt).toBe("2");
 		expect(at.texts).toBe("aaa");
+	});
+
+	it("stays where it is when the app is unreachable, and is tried once after a resume", async () => {
+		const at = new InputUnderTest().read();
+		at.deliver("a");
+		await at.call("a").answer(FAILED);
+		await pass(30_001);
+		await at.call("a").answer(UNREACHABLE);
+		expect([at.input.held.size, at.input.waiting]).toEqual([1, 0]);
+		at.input.resume();
+		await pass(1_001);
+		expect([at.texts, at.input.running.size]).toEqual(["aaa", 1]);
 	});
 });
 
@@ -324,7 +359,7 @@ describe("a connection that ends", () => {
 		at.deliver("abc");
 		at.reconnect();
 		await at.call("a").answer(ACCEPTED);
-		expect([at.texts, at.acks()]).toEqual(["a", []]);
+		expect([at.texts, at.acks(), at.input.waiting]).toEqual(["a", [], 0]);
 		again(at, "abc");
 		expect(at.acks()).toEqual([1]);
 		for (const text of "bc") await at.call(text).answer(ACCEPTED);
@@ -417,11 +452,13 @@ describe("a connection that ends", () => {
 		expect([at.texts, at.acks(), at.codes]).toEqual(["abb", [], ["delivery-failed", "dropped"]]);
 	});
 
-	it("what was forgotten is neither tried again nor held any more", async () => {
+	it("what was forgotten is neither tried again nor held any more, nor keeps its payload", async () => {
 		const at = new InputUnderTest({ backOffMaxRetries: 1 }).read();
 		at.deliver("ab");
+		const [a] = at.inbound.unacknowledged();
 		await at.call("a").answer(FAILED);
 		at.reconnect({ resumed: false });
+		expect(a!.packet.payload).toHaveLength(0);
 		await at.call("b").answer(FAILED);
 		await pass(60_000);
 		expect([at.texts, at.input.held.size, vi.getTimerCount()]).toEqual(["ab", 0, 0]);
@@ -527,12 +564,17 @@ describe("draining", () => {
 	const never = new AbortController().signal;
 
 	it("hands nothing over any more, not even what is due or comes back", async () => {
-		const at = new InputUnderTest({ maxInFlight: 3, backOffMaxRetries: -1, backOffIntervalMs: 100 }).read();
+		const at = new InputUnderTest({ maxInFlight: 4, backOffMaxRetries: -1, backOffIntervalMs: 100 }).read();
 		at.deliver("abcd");
 		await at.call("a").answer(FAILED);
+		expect(vi.getTimerCount()).toBe(1);
 		void at.input.drain(never);
+		expect(vi.getTimerCount()).toBe(0);
 		await at.call("b").answer(NO_VERDICT);
 		await at.call("c").answer(ACCEPTED);
+		at.input.pause("a reason");
+		at.input.resume();
+		at.deliver("e", 5);
 		await pass(60_000);
 		expect([at.texts, vi.getTimerCount()]).toEqual(["abcd", 0]);
 	});

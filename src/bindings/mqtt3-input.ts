@@ -119,7 +119,8 @@ export class Mqtt3Input implements DeliveryListener {
 			this.#refused.oversized(delivery);
 		} else if (!delivery.deliverable) {
 			// A handler that must end first still runs; #startSuccessor() puts it in line.
-		} else if (this.#queue.size === 0 && this.held.size === 0 && this.#handler !== undefined && this.#mayStart) {
+		} else if (this.#handler !== undefined && this.#mayStart && !this.#isPumping) {
+			// What could start before it has started.
 			this.#start(this.#handler, delivery, false);
 		} else {
 			this.#queue.push(delivery);

@@ -55,6 +55,13 @@ test("other codes and other components have lines of their own", () => {
 	expect(lines).toHaveLength(6);
 });
 
+test("what Init finds is written line by line", () => {
+	const { lines, log } = start();
+	for (const field of ["a", "b", "c"]) log("orders", report("component-warning", `unknown field ${field}`));
+	expect(lines.map(({ msg }) => msg)).toEqual(["unknown field a", "unknown field b", "unknown field c"]);
+	expect(vi.getTimerCount()).toBe(0);
+});
+
 test("after a quiet second the next report is written at once, and nothing is kept", () => {
 	const { lines, log } = start();
 	log("orders", report("offline"));

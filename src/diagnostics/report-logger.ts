@@ -2,6 +2,8 @@ import type { Report } from "../bindings/binding.js";
 import type { Logger } from "./logger.js";
 
 const INTERVAL_MS = 1_000;
+/** What is found at start, each time something else: none may hide another. */
+const ALWAYS_LOGGED: ReadonlySet<string> = new Set(["component-warning", "component-left-out"]);
 
 interface Window {
 	/** The newest report that was not logged. */
@@ -11,12 +13,12 @@ interface Window {
 
 /**
  * Logs what components report: of each code and component at most one line a second. What comes in between is counted; the
- * next line is the newest of it, with `suppressed`, how many others it stands for.
+ * next line is the newest of it, with `suppressed`, how many others it stands for. What Init finds is logged line by line.
  */
 export function reportLogger(logger: Logger): (component: string | undefined, report: Report) => void {
 	const windows = new Map<string, Window>();
 
-	const log = (key: string, component: string | undefined, report: Report, suppressed: number): void => {
+	const write = (component: string | undefined, report: Report, suppressed: number): void => {
 		const { code, error, details } = report;
 		logger[report.level](report.message, {
 			...details,
@@ -25,6 +27,10 @@ export function reportLogger(logger: Logger): (component: string | undefined, re
 			error,
 			suppressed: suppressed > 0 ? suppressed : undefined,
 		});
+	};
+
+	const log = (key: string, component: string | undefined, report: Report, suppressed: number): void => {
+		write(component, report, suppressed);
 		const window: Window = { waiting: undefined, suppressed: 0 };
 		windows.set(key, window);
 		setTimeout(() => {
@@ -35,6 +41,10 @@ export function reportLogger(logger: Logger): (component: string | undefined, re
 
 	return (component, report) => {
 		if (!logger.isEnabled(report.level)) return;
+		if (ALWAYS_LOGGED.has(report.code)) {
+			write(component, report, 0);
+			return;
+		}
 		const key = `${component ?? ""} ${report.code}`;
 		const window = windows.get(key);
 		if (window === undefined) {

@@ -172,8 +172,9 @@ export class BrokerConnection {
 			const error = this.#decoder.push(chunk);
 			if (error !== undefined) this.#violated(error);
 		} catch (error) {
-			if (!(error instanceof MqttProtocolError)) throw error;
-			this.#violated(error);
+			if (error instanceof MqttProtocolError) this.#violated(error);
+			// [MQTT-4.8.0-2] Whatever went wrong on our side, this packet was not handled: the broker is to send it again.
+			else this.fail("local", `a packet could not be handled: ${String(error)}`, error as Error);
 		}
 		if (this.#session.inbound.isOverCap) this.#checkCap();
 	}
@@ -212,9 +213,6 @@ export class BrokerConnection {
 			this.#keepAlive.start();
 			this.subscribe();
 			this.schedule();
-		} else {
-			// Nothing that comes behind a refusal is meant for anybody.
-			this.#decoder.stop();
 		}
 		connAck(packet);
 	}

@@ -194,6 +194,7 @@ export class MqttClient {
 		const { clientId, cleanSession, keepAliveMs, username, password, will } = this.#options;
 		return {
 			type: "connect",
+			// [MQTT-3.1.3-2] It names the session, so each connection gives the same.
 			clientId,
 			cleanSession,
 			keepAlive: Math.max(1, Math.round(keepAliveMs / 1_000)),

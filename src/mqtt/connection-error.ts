@@ -41,11 +41,10 @@ const HANDSHAKE: readonly (readonly [RegExp, string])[] = [
 	],
 	[/no application protocol/, "the broker speaks none of our ALPN protocols"],
 	[/unrecognized name/, "the broker does not know the server name that we asked for"],
-	[
-		/disconnected before secure|socket hang up|ECONNRESET/,
-		"the broker closed the connection in the TLS handshake: it speaks no TLS on this port, or wants another client certificate",
-	],
 ];
+
+const HUNG_UP =
+	"the broker closed the connection in the TLS handshake: it is starting, speaks no TLS on this port, or wants another client certificate";
 
 const NETWORK: ReadonlyMap<string, Explanation> = new Map([
 	["ECONNREFUSED", ["refused", "connection refused; nothing listens there"]],
@@ -87,6 +86,8 @@ function explain(thrown: unknown, step: DialStep | "open"): Explanation {
 	// The address that was tried last is the one that had the most time.
 	const error = several.at(-1) ?? (thrown as NodeError);
 	const { code = "", message } = error;
+	// Mostly a broker that restarts behind a load balancer, so not a lasting TLS problem.
+	if (step === "TLS handshake" && (code === "ECONNRESET" || code === "EPIPE")) return ["closed", HUNG_UP];
 	const tlsText = explainTls(error, step);
 	if (tlsText !== undefined) return ["tls", tlsText];
 	if (code === "ETIMEDOUT" && step === "open") return ["dead", "the broker's system does not answer any more"];

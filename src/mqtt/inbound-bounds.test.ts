@@ -75,10 +75,22 @@ describe("while reading goes on beyond the cap", () => {
 		expect(recorder.receive(received("a", { packetId: 4 }))).toBeDefined();
 	});
 
-	it("a message whose payload was begun before is passed by as well", () => {
-		const { recorder, inbound } = full();
+	it("a message whose payload was begun before is passed by as well, and so is all behind it", () => {
+		const { recorder, inbound, all } = full();
 		inbound.receive(received("a", { packetId: 4 }));
 		expect([recorder.deliveries.length, inbound.counters.skipped]).toEqual([3, 1]);
+		for (const delivery of all) delivery.ack();
+		recorder.acks();
+		expect([inbound.isSkipping, inbound.wantsResume]).toEqual([true, true]);
+	});
+
+	it("a message whose payload was not kept is passed by, though there is room when it ends", () => {
+		const { recorder, inbound, all } = full();
+		expect(inbound.admit(received("a", { packetId: 4 }))).toBe(false);
+		for (const delivery of all) delivery.ack();
+		recorder.acks();
+		inbound.receive(unread(1, { packetId: 4 }));
+		expect([recorder.deliveries.length, inbound.wantsResume]).toEqual([3, true]);
 	});
 
 	it("a copy of a message that is here is a copy: it takes no room", () => {

@@ -1,6 +1,8 @@
 import { AckQueue } from "./ack-queue.js";
+import { BufferCap } from "./buffer-cap.js";
 import type { PublishHeader } from "./decode.js";
 import { Delivery, type DeliveryOwner } from "./delivery.js";
+import { LostDeliveries } from "./lost-deliveries.js";
 import { equalMessages, Orphans } from "./orphans.js";
 import type { PublishPacket } from "./packet.js";
 import { PacketIdTable } from "./packet-ids.js";
@@ -67,16 +69,11 @@ export class Inbound implements DeliveryOwner {
 	readonly #orphans = new Orphans();
 	readonly #qos2 = new Qos2Memory();
 	#sequence = 0;
-	#buffered = 0;
+	readonly #cap: BufferCap;
 	#bufferedQos0 = 0;
-	/** Reading goes on although the buffer is full. */
-	#maySkip = false;
-	/** A message of this connection was passed by: so are all further ones, or they would overtake it. */
-	#hasSkipped = false;
 	#draining = false;
-	/** Deliveries of a session that is gone which the app has not seen; oldest first, bounded like orphans. */
-	readonly #lost = new Set<Delivery>();
-	#lostCost = 0;
+	/** Bounded like orphans. */
+	readonly #lost: LostDeliveries;
 	readonly counters: InboundCounters = {
 		copies: 0,
 		adopted: 0,
@@ -92,6 +89,8 @@ export class Inbound implements DeliveryOwner {
 	constructor(options: InboundOptions, listener: DeliveryListener) {
 		this.#options = options;
 		this.#listener = listener;
+		this.#cap = new BufferCap(options.maxBuffered);
+		this.#lost = new LostDeliveries(options.maxBuffered);
 	}
 
 	/** Un-acknowledged messages of the present connection. */
@@ -101,7 +100,7 @@ export class Inbound implements DeliveryOwner {
 
 	/** Bytes of un-acknowledged messages of the present connection. */
 	get buffered(): number {
-		return this.#buffered;
+		return this.#cap.bytes;
 	}
 
 	get orphans(): number {
@@ -122,22 +121,22 @@ export class Inbound implements DeliveryOwner {
 
 	/** More is un-acknowledged than `maxBuffered` allows. */
 	get isOverCap(): boolean {
-		return this.#buffered > this.#options.maxBuffered;
+		return this.#cap.isOver;
 	}
 
 	/** Messages of this connection are passed by. */
 	get isSkipping(): boolean {
-		return this.#maySkip || this.#hasSkipped;
+		return this.#cap.isSkipping;
 	}
 
 	/** Messages were passed by and half the buffer is free: a resumed connection would bring them. */
 	get wantsResume(): boolean {
-		return this.#hasSkipped && this.#buffered <= this.#options.maxBuffered / 2;
+		return this.#cap.wantsResume;
 	}
 
 	/** Reading must go on although the buffer is full: a message that comes before there is room is passed by, and all behind it. */
 	skip(): void {
-		this.#maySkip = true;
+		this.#cap.skip();
 	}
 
 	/** From here on what comes is passed by, un-acknowledged: the binding is stopping. */
@@ -155,21 +154,16 @@ export class Inbound implements DeliveryOwner {
 	 * otherwise what was kept of it is void [MQTT-3.1.2-6].
 	 */
 	connected(resumed: boolean): void {
-		this.#maySkip = false;
-		this.#hasSkipped = false;
 		if (resumed) return;
 		this.#qos2.clear();
 		for (const orphan of this.#orphans.all()) {
 			// What was too large to be read can't be delivered; what was accepted unseen was dropped on purpose.
-			if (!orphan.started && !orphan.accepted && !orphan.packet.skipped) this.#lose(orphan);
+			if (!orphan.started && !orphan.accepted && !orphan.packet.skipped) this.#lost.add(orphan);
 			this.#forget(orphan);
 		}
-		for (const oldest of this.#lost) {
-			if (this.#lostCost <= this.#options.maxBuffered) break;
-			if (oldest.running) continue;
-			this.#finishLost(oldest);
+		for (const dropped of this.#lost.trim()) {
 			this.counters.lostDropped++;
-			this.#listener.died(oldest);
+			this.#listener.died(dropped);
 		}
 	}
 
@@ -181,7 +175,7 @@ export class Inbound implements DeliveryOwner {
 		this.#queue.clear();
 		const unfinished = [...this.#live.values()].sort((a, b) => a.sequence - b.sequence);
 		this.#live.clear();
-		this.#buffered = 0;
+		this.#cap.clear();
 		for (const delivery of unfinished) {
 			if (this.#isAnswer(delivery)) {
 				delivery.state = "dead";
@@ -200,7 +194,7 @@ export class Inbound implements DeliveryOwner {
 		if (!this.isSkipping && !this.#draining) return true;
 		if (header.qos === 0) return !this.#draining;
 		if (this.#mayBeKnown(header)) return true;
-		if (this.isSkipping) this.#hasSkipped = true;
+		if (this.isSkipping) this.#cap.skipped();
 		return false;
 	}
 
@@ -237,7 +231,7 @@ export class Inbound implements DeliveryOwner {
 		for (let delivery = this.#queue.take(); delivery !== undefined; delivery = this.#queue.take()) {
 			const { packetId, packet } = delivery;
 			if (this.#live.get(packetId) === delivery) this.#live.delete(packetId);
-			this.#makeRoom(delivery);
+			this.#cap.remove(delivery.cost);
 			delivery.state = "dead";
 			if (packet.qos === 1) {
 				sink("pubAck", packetId);
@@ -258,7 +252,7 @@ export class Inbound implements DeliveryOwner {
 		}
 		if (delivery.state === "dead") {
 			this.counters.stale++;
-			this.#finishLost(delivery);
+			this.#lost.finish(delivery);
 			return false;
 		}
 		if (delivery.state === "live") {
@@ -284,22 +278,10 @@ export class Inbound implements DeliveryOwner {
 			delivery.accepted = true;
 			this.#bufferedQos0 -= delivery.cost;
 		} else if (delivery.lost) {
-			this.#finishLost(delivery);
+			this.#lost.finish(delivery);
 		} else if (delivery.state === "orphan" && !delivery.running) {
 			this.#forget(delivery);
 		}
-	}
-
-	#lose(orphan: Delivery): void {
-		orphan.lost = true;
-		this.#lost.add(orphan);
-		this.#lostCost += orphan.cost;
-	}
-
-	#finishLost(delivery: Delivery): void {
-		if (!this.#lost.delete(delivery)) return;
-		delivery.lost = false;
-		this.#lostCost -= delivery.cost;
 	}
 
 	#receiveQos0(packet: PublishPacket): void {
@@ -335,7 +317,7 @@ export class Inbound implements DeliveryOwner {
 		if (this.#draining || this.isSkipping) {
 			// No room, no place: the broker sends it again to the next connection. Its identifier is no longer the older one's.
 			if (!this.#draining) {
-				this.#hasSkipped = true;
+				this.#cap.skipped();
 				this.counters.skipped++;
 			}
 			if (older !== undefined) this.#replace(older, undefined);
@@ -400,15 +382,10 @@ export class Inbound implements DeliveryOwner {
 	#withdraw(delivery: Delivery): void {
 		this.#queue.remove(delivery);
 		this.#live.delete(delivery.packetId);
-		this.#makeRoom(delivery);
+		this.#cap.remove(delivery.cost);
 		delivery.state = "dead";
 		// Settled ones may have waited behind it.
 		this.onAckReady();
-	}
-
-	#makeRoom(delivery: Delivery): void {
-		this.#buffered -= delivery.cost;
-		if (!this.isOverCap) this.#maySkip = false;
 	}
 
 	#create(packet: PublishPacket): Delivery {
@@ -419,7 +396,7 @@ export class Inbound implements DeliveryOwner {
 
 	#place(delivery: Delivery): void {
 		this.#live.set(delivery.packetId, delivery);
-		this.#buffered += delivery.cost;
+		this.#cap.add(delivery.cost);
 		this.#queue.add(delivery);
 	}
 

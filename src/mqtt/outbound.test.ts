@@ -139,7 +139,19 @@ describe("when the connection ends and the session is resumed", () => {
 		expect(write()).toEqual(["publish a 65519 dup", "publish b 2 dup"]);
 	});
 
-	it("one whose caller gave up is not written again, and its identifier is free", () => {
+	it("[MQTT-2.3.1-3] identifiers whose callers gave up are free again, however many there were", () => {
+		const { outbound, write, enqueue } = setup();
+		for (let round = 0; round < 40; round++) {
+			const all = Array.from({ length: 2_000 }, () => toPublish("a"));
+			enqueue(...all);
+			expect(write()).toHaveLength(2_000);
+			for (const publish of all) outbound.abandon(publish, "no answer in time");
+			outbound.disconnected();
+			outbound.connected(true);
+		}
+	});
+
+	it("one whose caller gave up is not written again", () => {
 		const { outbound, write, enqueue } = setup();
 		const [a, b] = [toPublish("a"), toPublish("b")];
 		enqueue(a, b);

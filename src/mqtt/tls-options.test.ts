@@ -179,7 +179,7 @@ describe("a peer that is no TLS broker of today is named as such:", () => {
 	test("plain MQTT on the port", async () => {
 		const port = await serve(createTcpServer((socket) => socket.on("error", () => {}).end("\x20\x02\x00\x00")));
 		expect(await dialError(`ssl://127.0.0.1:${port}`, trusting())).toMatchObject({
-			reason: "tls",
+			reason: "closed",
 			message: expect.stringMatching(/speaks no TLS on this port/),
 		});
 	});
@@ -199,7 +199,7 @@ describe("a peer that is no TLS broker of today is named as such:", () => {
 			createTcpServer((socket) => socket.on("error", () => {}).once("data", () => socket.end())),
 		);
 		expect(await dialError(`ssl://127.0.0.1:${port}`, trusting())).toMatchObject({
-			reason: "tls",
+			reason: "closed",
 			message: expect.stringMatching(/closed the connection in the TLS handshake/),
 		});
 	});
