@@ -42,12 +42,9 @@ export class RefusedDeliveries {
 		return Math.min(this.#between.nextAt, this.held.nextAt);
 	}
 
-	/** Takes out the next delivery whose pause between two attempts is over. Its stage is `between`. */
+	/** Takes out the next delivery whose pause between two attempts is over, whatever has become of it. */
 	takeDue(now: number): Delivery | undefined {
-		for (;;) {
-			const delivery = this.#between.take(now);
-			if (delivery === undefined || delivery.stage === "between") return delivery;
-		}
+		return this.#between.take(now);
 	}
 
 	/** Not before `delayMs` from now. */

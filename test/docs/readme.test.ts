@@ -122,6 +122,19 @@ describe("documentation", () => {
 		expect(links.filter((link) => !existsSync(join(ROOT, dirname(document), link)))).toEqual([]);
 	});
 
+	it.each(documents)("%s names files and commands that exist", (document) => {
+		const text = readFileSync(join(ROOT, document), "utf8");
+		const files = [...text.matchAll(/`((?:src|test|docs|examples|scripts|bench|demo|\.ci)\/[\w./-]+)`/g)].map(
+			([, path]) => path!,
+		);
+		const sources = [...text.matchAll(/`((?:mqtt|bindings|runtime|api|cli|diagnostics)\/[\w-]+\.ts)`/g)].map(
+			([, path]) => `src/${path}`,
+		);
+		expect([...files, ...sources].filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+		const commands = [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name!);
+		expect(commands.filter((name) => !(name in readManifest().scripts))).toEqual([]);
+	});
+
 	it("what is generated is current", () => {
 		const { status, stderr } = spawnSync(process.execPath, [join(ROOT, "scripts", "generate.mjs"), "--check"], {
 			encoding: "utf8",

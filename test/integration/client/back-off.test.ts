@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { freePort } from "../../support/free-port.js";
 import { ClientUnderTest, delayOf, startScene } from "./client-under-test.js";
 import { pass, withFastTime } from "./fast-time.js";
@@ -54,4 +54,18 @@ describe("between attempts", () => {
 		expect(delayOf(await scene.it.reported("disconnected", 7))).toBeLessThanOrEqual(250);
 		await scene.subscribed();
 	});
+});
+
+test("F-20: connections that come and go leave no timer behind", async () => {
+	await using scene = await startScene();
+	const timers: number[] = [];
+	for (let round = 0; round < 50; round++) {
+		const connection = await scene.subscribed({ sessionPresent: round > 0 });
+		await scene.it.reported("subscribed", round + 1);
+		timers.push(vi.getTimerCount());
+		if (round % 2 === 0) connection.close();
+		else connection.reset();
+		await pass(delayOf(await scene.it.reported("disconnected", round + 1)) + 1);
+	}
+	expect(timers.at(-1)).toBe(timers[0]);
 });

@@ -31,15 +31,14 @@ describe("a refused CONNECT", () => {
 
 	test("F-15: return code 3 is tried again as soon as any lost connection", async () => {
 		await using scene = await startScene();
-		const started = performance.now();
 		for (let round = 0; round < 2; round++) {
 			const connection = await scene.broker.accept();
 			await connection.greet({ returnCode: 3 });
 			await connection.closed;
+			expect(delayOf(await scene.it.reported("connect-failed", round + 1))).toBeLessThanOrEqual(250 * 2 ** round);
 		}
 		await scene.online();
 		await scene.it.client.connect();
-		expect(performance.now() - started).toBeLessThan(2_400);
 		expect(scene.it.reports.map(({ code }) => code)).toEqual(["connect-failed", "connect-failed", "connected"]);
 	});
 
@@ -115,6 +114,25 @@ describe("F-16: a CONNACK that is wrong", () => {
 		await scene.online();
 		await scene.it.client.connect();
 	});
+});
+
+test("F-10: packets that come a byte at a time are the same packets", async () => {
+	await using scene = await startScene({ onDelivery: (delivery) => delivery.ack() });
+	const connection = await scene.broker.accept();
+	await connection.expect("connect");
+	const send = async (bytes: readonly number[]) => {
+		for (const byte of bytes) {
+			connection.sendRaw([byte]);
+			await new Promise((resolve) => setImmediate(resolve));
+		}
+	};
+	await send([0x20, 2, 1, 0]);
+	const { messageId } = await connection.expect("subscribe");
+	await send([0x90, 3, messageId! >> 8, messageId! & 0xff, 1]);
+	await scene.it.reported("subscribed");
+	await send([0x32, 9, 0, 3, 0x61, 0x2f, 0x62, 0x01, 0x02, 0x21, 0x3f]);
+	await connection.expect("puback", (it) => it.messageId === 0x0102);
+	expect(scene.it.payloads).toEqual(["!?"]);
 });
 
 test("packets in the same piece as the CONNACK find everything ready", async () => {

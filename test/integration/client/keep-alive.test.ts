@@ -27,6 +27,16 @@ describe("[MQTT-3.1.2-23] PINGREQ", () => {
 		expect(scene.it.client.state).toBe("online");
 	});
 
+	test("does not leave while packets go both ways anyhow", async () => {
+		await using scene = await startScene({ keepAliveMs: KEEP_ALIVE_MS, onDelivery: (delivery) => delivery.ack() });
+		const connection = await scene.subscribed();
+		for (let second = 0; second < 190; second += 10) {
+			connection.publish("a/b", "m", { qos: 1, messageId: second + 1 });
+			await pass(10_000);
+		}
+		expect(pings(connection)).toBe(0);
+	});
+
 	test("leaves also while the app sits on every message", async () => {
 		await using scene = await startScene({ keepAliveMs: KEEP_ALIVE_MS });
 		const connection = await scene.subscribed();

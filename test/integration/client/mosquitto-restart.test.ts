@@ -58,6 +58,7 @@ describeWith("mosquitto", "a broker that goes and comes back", () => {
 		await eventually(() => expect(it.payloads).toContain("699"));
 		expect(it.payloads).toEqual(range(0, 700));
 		expect(it.adopted.length).toBeGreaterThan(0);
+		expect(mosquitto.log.join("\n")).not.toContain("already connected");
 		expect(it.reports.map(({ code }) => code)).not.toContain("session-lost");
 	});
 
@@ -146,15 +147,17 @@ describeWith("mosquitto", "a client that stops and starts", () => {
 	test("F-92: what was acknowledged before an orderly end does not come back, what was not does", async () => {
 		await using mosquitto = await startMosquitto({ maxInflightMessages: 0 });
 		await using device = await connectDevice(mosquitto.url);
+		let late: Promise<void>;
 		{
 			await using it = await subscribed(mosquitto.url);
 			await numbers(device, 0, 2_000);
 			await it.delivered(2_000);
 			for (const [index, delivery] of it.deliveries.entries()) if (index % 2 === 0) delivery.ack();
 			// More than the socket's buffers hold, so that some lies unread in them at the end.
-			void device.publishAll(200, () => ({ topic: "a/late", payload: Buffer.alloc(50_000) }));
+			late = device.publishAll(200, () => ({ topic: "a/late", payload: Buffer.alloc(50_000) }));
 			await it.client.close();
 		}
+		await late;
 		await using again = await subscribed(mosquitto.url, { maxPayloadSize: 10_000 });
 		await eventually(() => expect(again.deliveries.some(({ packet }) => packet.topic === "a/late")).toBe(true));
 		const seen = again.deliveries

@@ -154,9 +154,11 @@ describe("QoS 2 outbound", () => {
 	test("F-90: given up before PUBREC, the resumed session gets PUBREL and never the PUBLISH", async () => {
 		await using scene = await startScene({ subscribes: false });
 		const first = await scene.online();
-		const published = scene.it.publish("m", { qos: 2, timeoutMs: 30 });
+		const controller = new AbortController();
+		const published = scene.it.publish("m", { qos: 2, signal: controller.signal });
 		await cleared(first);
 		await first.expect("publish");
+		controller.abort();
 		expect(await published).toMatch(/^outcome unknown: /);
 		first.close();
 		const second = await scene.online({ sessionPresent: true });
@@ -171,11 +173,13 @@ describe("QoS 2 outbound", () => {
 	test("given up after PUBREC, the handshake is finished all the same", async () => {
 		await using scene = await startScene({ subscribes: false });
 		const connection = await scene.online();
-		const published = scene.it.publish("m", { qos: 2, timeoutMs: 100 });
+		const controller = new AbortController();
+		const published = scene.it.publish("m", { qos: 2, signal: controller.signal });
 		await cleared(connection);
 		await connection.expect("publish");
 		connection.send({ cmd: "pubrec", messageId: 1 });
 		await connection.expect("pubrel");
+		controller.abort();
 		expect(await published).toMatch(/^outcome unknown: /);
 		connection.send({ cmd: "pubcomp", messageId: 1 });
 		const next = scene.it.publish("n", { qos: 2 });

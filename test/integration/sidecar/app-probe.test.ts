@@ -80,7 +80,9 @@ describeWith("mosquitto", "the question whether the app wants the events", () =>
 		});
 		const { message, blocking } = await untilReason(sidecar, "app-probe-failed");
 		expect([message, blocking]).toEqual([
-			expect.stringMatching(/^the app did not say whether it wants the events of component "orders": OPTIONS \/orders at 127\.0\.0\.1:\d+ got no answer within 300 ms$/),
+			expect.stringMatching(
+				/^the app did not say whether it wants the events of component "orders": OPTIONS \/orders at 127\.0\.0\.1:\d+ got no answer within 300 ms$/,
+			),
 			true,
 		]);
 		expect(subscribed(broker)).toBe(false);
@@ -102,7 +104,9 @@ describeWith("mosquitto", "the question whether the app wants the events", () =>
 		await untilReady(sidecar);
 		await using device = await connectDevice(broker.url);
 		await device.subscribe("out/x");
-		expect((await sidecar.create("orders", { operation: "create", data: 1, metadata: { topic: "out/x" } })).status).toBe(204);
+		expect(
+			(await sidecar.create("orders", { operation: "create", data: 1, metadata: { topic: "out/x" } })).status,
+		).toBe(204);
 		await device.received(1);
 		expect(subscribed(broker)).toBe(false);
 		expect(app.probes()).toEqual([]);

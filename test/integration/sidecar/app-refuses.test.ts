@@ -72,7 +72,9 @@ describeWith("mosquitto", "an app that refuses messages", () => {
 		for (const [index, { at }] of tries.slice(1).entries()) expect(at - tries[index]!.at).toBeGreaterThan(95);
 		const [dropped, ...more] = logged(sidecar, "dropped");
 		expect(more).toEqual([]);
-		expect(dropped).toMatch(/level=error .*msg="dropped: retries are used up: the app answered 500 to POST \/orders" topic=in\/a bytes=5 qos=1 attempts=3/);
+		expect(dropped).toMatch(
+			/level=error .*msg="dropped: retries are used up: the app answered 500 to POST \/orders" topic=in\/a bytes=5 qos=1 attempts=3/,
+		);
 	});
 
 	test("backOffMaxRetries -1: a message is tried again until it is accepted", async () => {

@@ -104,12 +104,16 @@ describeWith("mosquitto", "a broker that goes and comes back", () => {
 		const components = component({ url: broker.url, publishTimeout: "200ms" });
 		await using sidecar = await startSidecar({ components, appPort: app.port });
 		expect((await fetch(`${sidecar.url}/v1.0/healthz/outbound`)).status).toBe(204);
-		expect((await untilReason(sidecar, "not-connected")).message).toContain("connection refused; nothing listens there");
+		expect((await untilReason(sidecar, "not-connected")).message).toContain(
+			"connection refused; nothing listens there",
+		);
 		const answer = await sidecar.create("orders", { operation: "create", data: 1, metadata: { topic: "out/x" } });
 		expect(answer.status).toBe(500);
 		const { errorCode, message } = (await answer.json()) as { errorCode: string; message: string };
 		expect(errorCode).toBe("ERR_INVOKE_OUTPUT_BINDING");
-		expect(message).toMatch(/^error invoking output binding orders: not sent: not connected to tcp:\/\/127\.0\.0\.1:\d+ \(.*connection refused/);
+		expect(message).toMatch(
+			/^error invoking output binding orders: not sent: not connected to tcp:\/\/127\.0\.0\.1:\d+ \(.*connection refused/,
+		);
 		await broker.start();
 		await using device = await connectDevice(broker.url);
 		await device.subscribe("out/#");

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { type Mosquitto } from "../../support/mosquitto.js";
+import type { Mosquitto } from "../../support/mosquitto.js";
 import { connectDevice, type MqttDevice } from "../../support/mqtt-device.js";
 import type { SidecarProcess } from "../../support/sidecar-process.js";
 import { texts } from "./line.js";
@@ -52,7 +52,10 @@ export class Creator {
 		await last.publish(this.#topic, "last");
 		await expect.poll(() => texts(observer.messages).includes("last"), { timeout: 10_000 }).toBe(true);
 		const arrived = new Set(texts(observer.messages));
-		expect(this.succeeded.filter((payload) => !arrived.has(payload)), "succeeded and never arrived").toEqual([]);
+		expect(
+			this.succeeded.filter((payload) => !arrived.has(payload)),
+			"succeeded and never arrived",
+		).toEqual([]);
 		for (const { payload, message } of this.failures) {
 			expect(message).toMatch(/^error invoking output binding \w+: (not sent|outcome unknown): /);
 			if (message.includes(": not sent: ")) expect(arrived.has(payload), `${payload} arrived: ${message}`).toBe(false);

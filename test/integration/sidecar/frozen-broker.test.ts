@@ -22,7 +22,9 @@ describeWith("mosquitto", "a broker that keeps its connections and says nothing"
 		await sidecar.line(/no sign of life.* code=disconnected /);
 		expect(performance.now() - frozenAt).toBeLessThan(4_000);
 		const { message } = await untilReason(sidecar, "not-connected");
-		expect(message).toMatch(/^not connected to tcp:\/\/127\.0\.0\.1:\d+ \(.*\): .*(no sign of life from the broker|no CONNACK within 1000 ms)/);
+		expect(message).toMatch(
+			/^not connected to tcp:\/\/127\.0\.0\.1:\d+ \(.*\): .*(no sign of life from the broker|no CONNACK within 1000 ms)/,
+		);
 		await eventually(() => expect(kinds(creator)).toEqual(new Set(["outcome unknown", "not sent"])));
 		broker.thaw();
 		await untilReady(sidecar);

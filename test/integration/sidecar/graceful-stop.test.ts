@@ -20,7 +20,10 @@ describeWith("mosquitto", "a graceful stop", () => {
 			expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
 			expect(performance.now() - signalled).toBeLessThan(2_000);
 			const requests = app.requests();
-			expect(requests.every(({ status }) => status === 200), "it waited for what was at the app").toBe(true);
+			expect(
+				requests.every(({ status }) => status === 200),
+				"it waited for what was at the app",
+			).toBe(true);
 			starts.push(requests.length);
 		}
 		await sidecar.start();
@@ -45,13 +48,17 @@ describeWith("mosquitto", "a graceful stop", () => {
 		const took = performance.now() - signalled;
 		expect(took).toBeGreaterThan(950);
 		expect(took).toBeLessThan(3_000);
-		expect(sidecar.output.join("\n")).toContain("the grace period ended with deliveries still at the app; the broker keeps them");
+		expect(sidecar.output.join("\n")).toContain(
+			"the grace period ended with deliveries still at the app; the broker keeps them",
+		);
 		await broker.line(/Client sidecar-orders disconnected\./);
 		// Those behind the stuck ones were passed by at the end, so that they do not come again.
 		expect(broker.log.filter((text) => /Received PUBACK from sidecar-orders/.test(text))).toHaveLength(5);
 		await app.answer({});
 		await sidecar.start();
-		expect(texts(await app.acceptedAtLeast(10)).sort()).toEqual([...numbers(5), ...numbers(5).map((text) => `stuck ${text}`)].sort());
+		expect(texts(await app.acceptedAtLeast(10)).sort()).toEqual(
+			[...numbers(5), ...numbers(5).map((text) => `stuck ${text}`)].sort(),
+		);
 		expect(app.requests()).toHaveLength(15);
 		for (const { headers } of app.requests().slice(10)) expect(headers).toMatchObject({ duplicate: "true" });
 	}, 60_000);

@@ -83,7 +83,9 @@ describeWith("mosquitto", "mqtt3-binding run between mosquitto and an app", () =
 	});
 
 	test("create publishes the JSON text of `data` as it stands, to the topic of the request", async () => {
-		const message = await create('{"operation":"create","data":{"b":12345678901234567890, "a":"<&>"},"metadata":{"topic":"out/x"}}' as never);
+		const message = await create(
+			'{"operation":"create","data":{"b":12345678901234567890, "a":"<&>"},"metadata":{"topic":"out/x"}}' as never,
+		);
 		expect([message.topic, String(message.payload), message.qos, message.retain]).toEqual([
 			"out/x",
 			'{"b":12345678901234567890, "a":"<&>"}',

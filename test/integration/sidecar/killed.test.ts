@@ -59,7 +59,9 @@ describeWith("mosquitto", "a sidecar that is killed", () => {
 			const before = broker.log.length;
 			// Killed, it never gets as far as to listen.
 			void sidecar.start().catch(() => {});
-			await eventually(() => broker.log.slice(before).some((text) => /Sending CONNACK to sidecar/.test(text)), { everyMs: 1 });
+			await eventually(() => broker.log.slice(before).some((text) => /Sending CONNACK to sidecar/.test(text)), {
+				everyMs: 1,
+			});
 		}
 		await sidecar.kill();
 		await sidecar.start();

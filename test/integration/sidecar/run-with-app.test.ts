@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
-import { appCommand, type AppScript } from "../../support/app-process.js";
 import { AppLog } from "../../support/app-log.js";
+import { type AppScript, appCommand } from "../../support/app-process.js";
 import { freePort } from "../../support/free-port.js";
 import { describeWith } from "../../support/left-out.js";
 import { startMosquitto } from "../../support/mosquitto.js";
@@ -39,10 +39,9 @@ describeWith("mosquitto", "mqtt3-binding run -- app", () => {
 		await expect.poll(() => app.requests().length, { timeout: 5_000 }).toBe(10);
 		expect(await sidecar.stop({ signal: "SIGINT" })).toEqual({ code: 0, signal: null });
 		expect(texts(app.accepted()).sort()).toEqual(numbers(10));
-		expect(sidecar.output.filter((line) => /msg="stop/.test(line)).map((line) => /msg="(.*?)"/.exec(line)?.[1])).toEqual([
-			"stopping: SIGINT",
-			"stopped",
-		]);
+		expect(
+			sidecar.output.filter((line) => /msg="stop/.test(line)).map((line) => /msg="(.*?)"/.exec(line)?.[1]),
+		).toEqual(["stopping: SIGINT", "stopped"]);
 		// DISCONNECT, not a cut connection.
 		await broker.line(/Client sidecar-orders disconnected\./);
 	});

@@ -27,7 +27,11 @@ describeWith("mosquitto", "a broker that lets not everybody in", () => {
 			createCa("Server CA"),
 			clientCa.issue({ commonName: "us" }),
 		]);
-		const server = await serverCa.issue({ commonName: "localhost", dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"] });
+		const server = await serverCa.issue({
+			commonName: "localhost",
+			dnsNames: ["localhost"],
+			ipAddresses: ["127.0.0.1"],
+		});
 		broker = await startMosquitto({
 			tls: { ...server, clientCa: clientCa.cert },
 			websocket: true,
@@ -62,28 +66,37 @@ describeWith("mosquitto", "a broker that lets not everybody in", () => {
 	const login = () => `${user}:${encodeURIComponent(PASSWORD)}@`;
 
 	test.each([
-		["TLS with a client certificate, PEM inline, and a password in the URL", () => ({
-			url: broker.tlsUrl!.replace("//", `//${login()}`),
-			caCert: serverCa.cert,
-			clientCert: ours.cert,
-			clientKey: ours.key,
-		})],
-		["TLS with files, and the password in fields of its own", () => ({
-			url: broker.tlsUrl!.replace("mqtts:", "ssl:"),
-			caCert: `file:${files.path}/ca.pem`,
-			clientCert: `file:${files.path}/client.pem`,
-			clientKey: `file:${files.path}/client.key`,
-			username: "sen/sor",
-			password: PASSWORD,
-		})],
-		["TLS with PEM in base64 and with \\n spelled out", () => ({
-			url: broker.tlsUrl!,
-			caCert: Buffer.from(serverCa.cert).toString("base64"),
-			clientCert: ours.cert.replaceAll("\n", "\\n"),
-			clientKey: ours.key.replaceAll("\n", "\\n"),
-			username: "sen/sor",
-			password: PASSWORD,
-		})],
+		[
+			"TLS with a client certificate, PEM inline, and a password in the URL",
+			() => ({
+				url: broker.tlsUrl!.replace("//", `//${login()}`),
+				caCert: serverCa.cert,
+				clientCert: ours.cert,
+				clientKey: ours.key,
+			}),
+		],
+		[
+			"TLS with files, and the password in fields of its own",
+			() => ({
+				url: broker.tlsUrl!.replace("mqtts:", "ssl:"),
+				caCert: `file:${files.path}/ca.pem`,
+				clientCert: `file:${files.path}/client.pem`,
+				clientKey: `file:${files.path}/client.key`,
+				username: "sen/sor",
+				password: PASSWORD,
+			}),
+		],
+		[
+			"TLS with PEM in base64 and with \\n spelled out",
+			() => ({
+				url: broker.tlsUrl!,
+				caCert: Buffer.from(serverCa.cert).toString("base64"),
+				clientCert: ours.cert.replaceAll("\n", "\\n"),
+				clientKey: ours.key.replaceAll("\n", "\\n"),
+				username: "sen/sor",
+				password: PASSWORD,
+			}),
+		],
 		["WebSocket with a password", () => ({ url: `${broker.websocketUrl!.replace("//", `//${login()}`)}/mqtt` })],
 	])("%s: messages flow both ways, and no secret is shown", async (_, fields) => {
 		await using sidecar = await start(fields());
@@ -100,38 +113,57 @@ describeWith("mosquitto", "a broker that lets not everybody in", () => {
 	});
 
 	test.each([
-		["a wrong password", () => ({ url: broker.url, username: "sen/sor", password: "canary" }), /not authorised|bad user name or password/],
-		["an authority that is not trusted", () => ({
-			url: broker.tlsUrl!,
-			caCert: strangeCa.cert,
-			clientCert: ours.cert,
-			clientKey: ours.key,
-		}), /the broker's certificate comes from a certificate authority that is not trusted here/],
-		["an authority that was made anew", () => ({
-			url: broker.tlsUrl!,
-			caCert: namesakeCa.cert,
-			clientCert: ours.cert,
-			clientKey: ours.key,
-		}), /the broker's certificate is not signed by the trusted authority of that name/],
-		["another host name", () => ({
-			url: broker.tlsUrl!,
-			caCert: serverCa.cert,
-			tlsServerName: "elsewhere.example",
-			clientCert: ours.cert,
-			clientKey: ours.key,
-		}), /the broker's certificate is for another host: .*elsewhere\.example/],
+		[
+			"a wrong password",
+			() => ({ url: broker.url, username: "sen/sor", password: "canary" }),
+			/not authorised|bad user name or password/,
+		],
+		[
+			"an authority that is not trusted",
+			() => ({
+				url: broker.tlsUrl!,
+				caCert: strangeCa.cert,
+				clientCert: ours.cert,
+				clientKey: ours.key,
+			}),
+			/the broker's certificate comes from a certificate authority that is not trusted here/,
+		],
+		[
+			"an authority that was made anew",
+			() => ({
+				url: broker.tlsUrl!,
+				caCert: namesakeCa.cert,
+				clientCert: ours.cert,
+				clientKey: ours.key,
+			}),
+			/the broker's certificate is not signed by the trusted authority of that name/,
+		],
+		[
+			"another host name",
+			() => ({
+				url: broker.tlsUrl!,
+				caCert: serverCa.cert,
+				tlsServerName: "elsewhere.example",
+				clientCert: ours.cert,
+				clientKey: ours.key,
+			}),
+			/the broker's certificate is for another host: .*elsewhere\.example/,
+		],
 		["no client certificate", () => ({ url: broker.tlsUrl!, caCert: serverCa.cert }), /client certificate/],
 		["TLS to a port without it", () => ({ url: broker.url.replace("mqtt:", "mqtts:") }), /speaks no TLS on this port/],
-	])("F-14, F-46, F-48: %s: readiness and one log line name the cause, the next attempt takes its time, and no secret is shown", async (_, fields, cause) => {
-		await using sidecar = await start({ ...fields(), publishTimeout: "100ms" });
-		await sidecar.line(/code=connect-refused /);
-		expect((await untilReason(sidecar, "not-connected")).message).toMatch(cause);
-		const [refused, ...more] = logged(sidecar, "connect-refused");
-		expect(more).toEqual([]);
-		expect(refused).toMatch(cause);
-		expect(Number(/next attempt in (\d+) ms/.exec(refused!)?.[1])).toBeGreaterThan(2_400);
-		const { status, body } = await sidecar.ready();
-		expect([status, (body as { status: string }).status]).toEqual([503, "not ready"]);
-		await expectNoSecret(sidecar);
-	});
+	])(
+		"F-14, F-46, F-48: %s: readiness and one log line name the cause, the next attempt takes its time, and no secret is shown",
+		async (_, fields, cause) => {
+			await using sidecar = await start({ ...fields(), publishTimeout: "100ms" });
+			await sidecar.line(/code=connect-refused /);
+			expect((await untilReason(sidecar, "not-connected")).message).toMatch(cause);
+			const [refused, ...more] = logged(sidecar, "connect-refused");
+			expect(more).toEqual([]);
+			expect(refused).toMatch(cause);
+			expect(Number(/next attempt in (\d+) ms/.exec(refused!)?.[1])).toBeGreaterThan(2_400);
+			const { status, body } = await sidecar.ready();
+			expect([status, (body as { status: string }).status]).toEqual([503, "not ready"]);
+			await expectNoSecret(sidecar);
+		},
+	);
 });

@@ -21,7 +21,12 @@ describeWith("mosquitto", "several components", () => {
 		await device.publish("two/in", "good");
 		await app.acceptedAtLeast(1);
 		await sidecar.line(/code=held component=one /);
-		expect(app.requests().map(({ path, payload }) => [path, String(payload)]).sort()).toEqual([
+		expect(
+			app
+				.requests()
+				.map(({ path, payload }) => [path, String(payload)])
+				.sort(),
+		).toEqual([
 			["/events/one", "bad"],
 			["/events/two", "good"],
 		]);
@@ -42,7 +47,9 @@ describeWith("mosquitto", "several components", () => {
 		expect(await sidecar.exited).toEqual({ code: 1, signal: null });
 		expect(sidecar.output).toHaveLength(1);
 		const [line] = sidecar.output;
-		expect(line).toMatch(/^error: .*"two".*components\.yaml:\d+.*"one".*components\.yaml:\d+.*"same".*splitConnections/);
+		expect(line).toMatch(
+			/^error: .*"two".*components\.yaml:\d+.*"one".*components\.yaml:\d+.*"same".*splitConnections/,
+		);
 		expect(broker.log.some((text) => text.includes("New connection"))).toBe(false);
 	});
 
@@ -74,7 +81,9 @@ describeWith("mosquitto", "several components", () => {
 		await using rival = await connectDevice(broker.url, { clientId: "sidecar-orders", reconnectPeriod: 50 });
 		await sidecar.line(/another client uses .*client identifier/, 25_000);
 		expect((await sidecar.ready()).status).toBe(503);
-		expect((await reasons(sidecar)).map(({ message }) => message).join("\n")).toMatch(/another client uses .*client identifier/);
+		expect((await reasons(sidecar)).map(({ message }) => message).join("\n")).toMatch(
+			/another client uses .*client identifier/,
+		);
 		expect(logged(sidecar, "connected").length).toBeLessThan(8);
 		expect(rival.client.connected).toBe(true);
 	}, 60_000);
@@ -87,7 +96,9 @@ describeWith("mosquitto", "several components", () => {
 			httpPort: sidecar.port,
 		});
 		expect(await second.exited).toEqual({ code: 1, signal: null });
-		expect(second.output.join("\n")).toMatch(new RegExp(`^error: .*port ${sidecar.port} is in use.*--dapr-http-port`, "m"));
+		expect(second.output.join("\n")).toMatch(
+			new RegExp(`^error: .*port ${sidecar.port} is in use.*--dapr-http-port`, "m"),
+		);
 		await untilReady(sidecar);
 		expect(broker.log.some((text) => text.includes("sidecar-two"))).toBe(false);
 	});

@@ -85,5 +85,10 @@ function mostAtOnce(requests: readonly { readonly at: number; readonly answeredA
 		])
 		.sort((one, other) => one.at - other.at || one.by - other.by);
 	let now = 0;
-	return changes.reduce((most, { by }) => Math.max(most, (now += by)), 0);
+	let most = 0;
+	for (const { by } of changes) {
+		now += by;
+		most = Math.max(most, now);
+	}
+	return most;
 }
