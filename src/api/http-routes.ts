@@ -16,8 +16,8 @@ export interface RouteContext {
 	readonly signals: ConnectionSignals;
 	/** Of `/v1.0/bindings/{name}`, in bytes. */
 	readonly maxBodySize: number;
-	/** A token is set: whoever gets as far as a route that needs one has shown it. */
-	readonly hasToken: boolean;
+	/** Who gets as far as a route that needs a token has shown it, or could open our socket file. */
+	readonly trustsCallers: boolean;
 	/** True when the caller could not show the token that is set, and the route needs none. */
 	readonly isAnonymous: (request: IncomingMessage) => boolean;
 	/** Told of what nobody foresaw. */
@@ -110,8 +110,8 @@ function setMetadataError(error: unknown): ApiError {
 	return error instanceof BodyTooLargeError ? { ...answer, status: 413 } : answer;
 }
 
-const shutdown: Route = ({ sidecar, hasToken }, request, response) => {
-	if (!hasToken && !isLoopback(request.socket.localAddress ?? "")) {
+const shutdown: Route = ({ sidecar, trustsCallers }, request, response) => {
+	if (!trustsCallers && !isLoopback(request.socket.localAddress ?? "")) {
 		answerText(request, response, 403, "shutdown from another machine needs a token: set DAPR_API_TOKEN");
 		return;
 	}

@@ -10,6 +10,7 @@ import { isLoopback, listenAddresses, listenOnAll, originOf } from "./listen-add
 import { closeNodeServer, createNodeServer, DEFAULT_TIMEOUTS, type HttpTimeouts } from "./node-server.js";
 import { RequestBudget } from "./request-body.js";
 import type { Sidecar } from "./sidecar.js";
+import { listenOnSocketFile, type SocketFile } from "./socket-file.js";
 
 const MAX_OPEN_REQUESTS = 4_096;
 const MAX_UPLOADED_BYTES = 256 * 1024 * 1024;
@@ -21,6 +22,8 @@ export interface HttpServerOptions {
 	readonly sidecar: Sidecar;
 	/** `--dapr-http-port`; 0: one that is free, the same on all addresses. */
 	readonly port: number;
+	/** `--unix-domain-socket`: a file to answer on in place of port and addresses. Absent: TCP. */
+	readonly socketPath?: string | undefined;
 	/** `--dapr-listen-addresses`; IPv6 with or without brackets. Default 127.0.0.1 and ::1. */
 	readonly listenAddresses?: readonly string[] | undefined;
 	/** `DAPR_API_TOKEN` or `DAPR_API_TOKEN_FILE`. Absent: whoever reaches the port may use it. */
@@ -31,7 +34,7 @@ export interface HttpServerOptions {
 	readonly allowedHosts?: readonly string[] | undefined;
 	/** `--allowed-origins`: origins whose pages may use the API. */
 	readonly allowedOrigins?: readonly string[] | undefined;
-	/** `--max-body-size`. Default 4 MiB. */
+	/** `--max-body-size`. Default 4 MiB; at most 256 MiB, more than MQTT can carry. */
 	readonly maxBodySize?: number | undefined;
 	/** `--read-buffer-size`: request line and headers together. Default 8 KiB. */
 	readonly maxHeaderSize?: number | undefined;
@@ -43,6 +46,8 @@ export interface HttpServerOptions {
 	readonly onRequest?: ((call: ApiCall) => void) | undefined;
 	/** Told of failures that nobody foresaw; the caller sees 500 `internal error`. */
 	readonly onError?: ((error: unknown) => void) | undefined;
+	/** Told of what is unsafe where it listens. */
+	readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** One request, for the log. */
@@ -56,7 +61,10 @@ export interface ApiCall {
 
 /** The HTTP API of one sidecar. */
 export interface HttpServer {
-	/** Resolves with the URLs it answers on, `http://127.0.0.1:3500`. Rejects with ConfigurationError when the port can't be had. */
+	/**
+	 * Resolves with the URLs it answers on, `http://127.0.0.1:3500` or `unix:/run/dapr-shop-http.socket`. Rejects with
+	 * ConfigurationError when the port or the file can't be had.
+	 */
 	listen(): Promise<readonly string[]>;
 	/** Takes no new connection, waits up to 10 s for open requests, then cuts them off. Idempotent. */
 	close(): Promise<void>;
@@ -64,7 +72,8 @@ export interface HttpServer {
 
 /** Makes the HTTP API; nothing listens yet. Throws ConfigurationError for options that can't be meant. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-	const addresses = listenAddresses(options.listenAddresses);
+	const { socketPath } = options;
+	const addresses = socketPath === undefined ? listenAddresses(options.listenAddresses) : [];
 	const authentication = new Authentication(options.token);
 	const open = addresses.find((address) => !isLoopback(address));
 	if (open !== undefined && !authentication.isRequired && options.allowUnauthenticated !== true) {
@@ -83,8 +92,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 		sidecar: options.sidecar,
 		budget: new RequestBudget(options.maxOpenRequests ?? MAX_OPEN_REQUESTS, MAX_UPLOADED_BYTES),
 		signals: new ConnectionSignals(),
-		maxBodySize: options.maxBodySize ?? DEFAULT_MAX_BODY_SIZE,
-		hasToken,
+		maxBodySize: Math.min(options.maxBodySize ?? DEFAULT_MAX_BODY_SIZE, MAX_UPLOADED_BYTES),
+		trustsCallers: hasToken || socketPath !== undefined,
 		isAnonymous: (request) => gate.isAnonymous(request),
 		onError: options.onError ?? (() => undefined),
 	});
@@ -96,10 +105,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 	const create = () =>
 		createNodeServer(serve, options.maxHeaderSize ?? DEFAULT_MAX_HEADER_SIZE, options.timeouts ?? DEFAULT_TIMEOUTS);
 	let servers: readonly Server[] = [];
+	let socketFile: SocketFile | undefined;
 	return {
 		async listen() {
 			try {
 				await app.ready();
+				if (socketPath !== undefined) {
+					const server = create();
+					socketFile = await listenOnSocketFile(server, socketPath, options.onWarning ?? (() => undefined));
+					servers = [server];
+					return [`unix:${socketPath}`];
+				}
 				servers = await listenOnAll(addresses, options.port, create);
 				return servers.map(originOf);
 			} catch (error) {
@@ -109,6 +125,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 		},
 		async close() {
 			authentication.close();
+			await socketFile?.remove();
 			await Promise.all(servers.map(closeNodeServer));
 			await app.close();
 		},

@@ -1,5 +1,4 @@
 import type { InvokeResponse } from "../bindings/binding.js";
-import { NotFoundError } from "../errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type AppConnection, describeSidecar, type MetadataDocument } from "./metadata-document.js";
 
@@ -45,14 +44,9 @@ export class Sidecar {
 		this.#options = options;
 	}
 
-	/** Invokes an output binding. Rejects with NotFoundError, ConfigurationError or PublishError. */
+	/** Invokes an output binding. Rejects as the runtime does. */
 	invoke(name: string, request: BindingRequest, signal: AbortSignal): Promise<InvokeResponse | undefined> {
-		const { operation, data, metadata } = request;
-		if (operation === "") {
-			const message = "operation field is missing from request";
-			return Promise.reject(new NotFoundError(message, { kind: "operation", missing: "" }));
-		}
-		return this.#options.runtime.invokeBinding(name, { operation, data, dataIsJson: true, metadata }, signal);
+		return this.#options.runtime.invokeBinding(name, { ...request, dataIsJson: true }, signal);
 	}
 
 	/** Components are loaded; callers may begin. */

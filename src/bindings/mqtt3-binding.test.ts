@@ -3,7 +3,7 @@ import { eventually } from "../../test/support/eventually.js";
 import { connectDevice } from "../../test/support/mqtt-device.js";
 import { type Broker, startBroker } from "../broker/broker.js";
 import { ConfigurationError, PublishError, StateError } from "../errors.js";
-import { ACCEPTED, type Properties, type Report } from "./binding.js";
+import { ACCEPTED, type Properties, type Report, type Verdict } from "./binding.js";
 import { Mqtt3Binding } from "./mqtt3-binding.js";
 
 const nobody = "mqtt://127.0.0.1:1";
@@ -153,12 +153,44 @@ describe("what the session holds", () => {
 	});
 });
 
+describe("drain", () => {
+	it("passes by what comes while handlers end: not even too large a message is dropped then; create works", async () => {
+		const embedded = await broker();
+		const binding = await initialized(embedded.url, { maxPayloadSize: "10", onOversized: "drop" });
+		const codes: string[] = [];
+		binding.onReport(({ code }) => codes.push(code));
+		let finish = () => {};
+		const handler = vi.fn(
+			() =>
+				new Promise<Verdict>((resolve) => {
+					finish = () => resolve(ACCEPTED);
+				}),
+		);
+		await binding.read(handler);
+		await eventually(() => binding.ping());
+		await embedded.publish("t", "first");
+		await eventually(() => expect(handler).toHaveBeenCalledTimes(1));
+		const drained = binding.drain(new AbortController().signal);
+		await embedded.publish("t", "x".repeat(11));
+		await embedded.publish("t", "second");
+		// Its PUBACK comes behind the two.
+		await binding.invoke(create);
+		finish();
+		expect(await drained).toBe(true);
+		expect(handler).toHaveBeenCalledTimes(1);
+		expect(codes).not.toContain("dropped");
+	});
+});
+
 describe("close", () => {
 	it("is for good: no connection, no reader, no publish", async () => {
 		const embedded = await broker();
 		const binding = await initialized(embedded.url);
 		await binding.close();
+		const timers = vi.spyOn(globalThis, "setInterval");
+		onTestFinished(() => timers.mockRestore());
 		binding.start();
+		expect(timers).not.toHaveBeenCalled();
 		await expect(binding.read(() => ACCEPTED)).rejects.toThrow(/closed/);
 		const refusal = binding.invoke(create);
 		await expect(refusal).rejects.toThrow(PublishError);

@@ -10,6 +10,7 @@ import type {
 	ReadHandler,
 	Report,
 } from "./binding.js";
+import { CounterReports } from "./counter-reports.js";
 import { connectionReasons, deliveryReasons } from "./mqtt3-health.js";
 import { Mqtt3Input } from "./mqtt3-input.js";
 import { parseMqtt3Metadata } from "./mqtt3-metadata.js";
@@ -39,6 +40,7 @@ export class Mqtt3Binding implements Binding {
 	#parts: Parts | undefined;
 	#connections: readonly BrokerConnection[] = [];
 	#watch: NodeJS.Timeout | undefined;
+	readonly #counterReports = new CounterReports();
 	#isStalled = false;
 	#closed: Promise<void> | undefined;
 
@@ -201,6 +203,7 @@ export class Mqtt3Binding implements Binding {
 	}
 
 	#watchOver(): void {
+		for (const report of this.#counterReports.look(this.#initialized.consumer.counters)) this.#report(report);
 		const stalled = this.health().find(({ code }) => code === "stalled");
 		if ((stalled !== undefined) === this.#isStalled) return;
 		this.#isStalled = stalled !== undefined;

@@ -26,6 +26,7 @@ describe("the connection", () => {
 		outstanding: 0,
 		buffered: 0,
 		pending: 0,
+		window: undefined,
 		lastArrival: 0,
 	};
 	const reasons = (changes: Partial<ClientStatus>, reads = true) =>
@@ -69,9 +70,14 @@ describe("the connection", () => {
 });
 
 /** What readiness says when the last message came `silentMs` ago. */
-function reasonsOf({ input, inbound }: InputUnderTest, silentMs = 10_000, isStrict = false): readonly HealthReason[] {
+function reasonsOf(
+	{ input, inbound }: InputUnderTest,
+	silentMs = 10_000,
+	isStrict = false,
+	window: number | undefined = undefined,
+): readonly HealthReason[] {
 	const lastArrival = performance.now() - silentMs;
-	const status = () => ({ outstanding: inbound.outstanding, lastArrival });
+	const status = () => ({ outstanding: inbound.outstanding, lastArrival, window });
 	return deliveryReasons({ status, unacknowledged: () => inbound.unacknowledged() }, input, isStrict);
 }
 
@@ -102,6 +108,15 @@ describe("stalled", () => {
 		expect(reasonsOf(at)).toMatchObject([
 			{ code: "held", blocking: false, message: '9 messages are held because the app refused them (topic "t")' },
 		]);
+	});
+
+	it("is one of which as many were refused as this broker was seen to leave un-acknowledged", async () => {
+		const at = new InputUnderTest().read();
+		at.deliver("a");
+		await refuseAll(at);
+		expect(codes(at)).toEqual(["held"]);
+		expect(codes(at, 10_000, false, 1)).toEqual(["stalled"]);
+		expect(codes(at, 10_000, false, 2)).toEqual(["held"]);
 	});
 
 	it("is not one of which the app has a single message that it has not refused", async () => {

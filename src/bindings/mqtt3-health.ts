@@ -15,7 +15,7 @@ const NAMED_AT_MOST = 3;
 
 /** What is asked of a client about its messages. */
 export interface Intake {
-	status(): Pick<ClientStatus, "outstanding" | "lastArrival">;
+	status(): Pick<ClientStatus, "outstanding" | "lastArrival" | "window">;
 	unacknowledged(): Iterable<Delivery>;
 }
 
@@ -47,9 +47,13 @@ export function deliveryReasons(client: Intake, input: Mqtt3Input, isStrict: boo
 	if (input.pausedFor !== undefined) {
 		reasons.push(blocking("paused", `nothing is handed over: ${input.pausedFor}`));
 	}
-	const { outstanding, lastArrival } = client.status();
+	const { outstanding, lastArrival, window } = client.status();
 	const silentMs = now - lastArrival;
-	if (outstanding >= STALLED_FROM && silentMs >= STALLED_AFTER_MS && isStuck(client.unacknowledged(), isStrict)) {
+	if (
+		outstanding >= Math.min(STALLED_FROM, window ?? STALLED_FROM) &&
+		silentMs >= STALLED_AFTER_MS &&
+		isStuck(client.unacknowledged(), isStrict)
+	) {
 		const seconds = Math.round(silentMs / 1_000);
 		reasons.push(
 			blocking(

@@ -358,8 +358,9 @@ describe("a connection that ends", () => {
 		const at = new InputUnderTest({ maxInFlight: 1 }).read();
 		at.deliver("abc");
 		at.reconnect();
+		expect(at.input.waiting).toBe(0);
 		await at.call("a").answer(ACCEPTED);
-		expect([at.texts, at.acks(), at.input.waiting]).toEqual(["a", [], 0]);
+		expect([at.texts, at.acks()]).toEqual(["a", []]);
 		again(at, "abc");
 		expect(at.acks()).toEqual([1]);
 		for (const text of "bc") await at.call(text).answer(ACCEPTED);

@@ -16,6 +16,7 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "resources-path", value: "DIR", help: "folder with component YAML; may be repeated" },
 	{ name: "dapr-http-port", value: "PORT", help: "port of the HTTP API (3500; 0: any free one)" },
 	{ name: "dapr-listen-addresses", value: "LIST", help: "addresses of the HTTP API (127.0.0.1,[::1])" },
+	{ name: "unix-domain-socket", value: "DIR", help: "serve the API on DIR/dapr-<app-id>-http.socket, not on a port" },
 	{ name: "allow-unauthenticated", help: "listen on other addresses without DAPR_API_TOKEN" },
 	{ name: "allowed-hosts", value: "LIST", help: "host names that callers may use besides localhost and IP addresses" },
 	{ name: "allowed-origins", value: "LIST", help: "web pages that may call the API (none)" },
@@ -54,7 +55,6 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "metrics-listen-address", value: "HOST", ignored: "later" },
 	{ name: "metrics-port", value: "PORT", ignored: "later" },
 	{ name: "mode", value: "MODE", ignored: "later" },
-	{ name: "unix-domain-socket", value: "DIR", ignored: "later" },
 
 	{ name: "actors-disseminate-timeout", value: "DURATION", ignored: "daprd" },
 	{ name: "actors-service", value: "ADDRESS", ignored: "daprd" },

@@ -30,6 +30,7 @@ describe("readRunRequest", () => {
 			appHealthCheck: undefined,
 			resourcesPaths: ["res"],
 			httpPort: 3_500,
+			socketPath: undefined,
 			listenAddresses: [],
 			allowUnauthenticated: false,
 			apiLogging: false,

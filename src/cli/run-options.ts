@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { LogLevel } from "../diagnostics/logger.js";
 import { ConfigurationError } from "../errors.js";
 import { FlagValues } from "./flag-values.js";
@@ -18,6 +19,8 @@ export interface RunOptions {
 	readonly appHealthCheck: AppHealthCheck | undefined;
 	readonly resourcesPaths: readonly string[];
 	readonly httpPort: number;
+	/** The file that the API answers on in place of port and addresses. Absent: TCP. */
+	readonly socketPath: string | undefined;
 	/** As written; empty: loopback only. */
 	readonly listenAddresses: readonly string[];
 	readonly allowUnauthenticated: boolean;
@@ -79,7 +82,8 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 	if (command !== undefined && program === undefined) {
 		flags.problems.push(new ConfigurationError("no command after --"));
 	}
-	if (appPort !== undefined && appPort !== 0 && appPort === httpPort) {
+	const socketFolder = flags.text("unix-domain-socket") || undefined;
+	if (appPort !== undefined && appPort !== 0 && appPort === httpPort && socketFolder === undefined) {
 		flags.problems.push(flagError("app-port", `--app-port ${appPort} is also --dapr-http-port: they must differ`));
 	}
 	if (flags.boolean("enable-mtls") === true) {
@@ -89,8 +93,9 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 	}
 	const concurrency = flags.integer("app-max-concurrency", -1, 1_000_000) ?? -1;
 	const graceSeconds = flags.integer("dapr-graceful-shutdown-seconds", -1, 86_400) ?? -1;
+	const appId = readAppId(flags);
 	return {
-		appId: readAppId(flags),
+		appId,
 		// daprd's own default, which the injector passes on, is 0: no app.
 		appPort: appPort === 0 ? undefined : appPort,
 		appProtocol: readAppProtocol(flags),
@@ -100,6 +105,7 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		appHealthCheck: readAppHealthCheck(flags),
 		resourcesPaths: readResourcesPaths(flags),
 		httpPort,
+		socketPath: socketFolder && join(socketFolder, `dapr-${appId}-http.socket`),
 		listenAddresses: flags.list("dapr-listen-addresses"),
 		allowUnauthenticated: flags.boolean("allow-unauthenticated") ?? false,
 		apiLogging: flags.boolean("enable-api-logging") ?? false,

@@ -116,7 +116,7 @@ class Run {
 }
 
 /** What an app finds in its environment, as with `dapr run`. */
-export function appEnvironment(env: Environment, options: RunOptions, httpPort: number): Environment {
+export function appEnvironment(env: Environment, options: RunOptions, httpPort: number | undefined): Environment {
 	const { appId, appPort, appProtocol, appChannelAddress } = options;
 	return {
 		...env,
@@ -124,6 +124,6 @@ export function appEnvironment(env: Environment, options: RunOptions, httpPort: 
 		...(appPort !== undefined && { APP_PORT: String(appPort) }),
 		APP_PROTOCOL: appProtocol,
 		APP_CHANNEL_ADDRESS: appChannelAddress,
-		DAPR_HTTP_PORT: String(httpPort),
+		...(httpPort !== undefined && { DAPR_HTTP_PORT: String(httpPort) }),
 	};
 }

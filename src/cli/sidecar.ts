@@ -28,9 +28,10 @@ export interface OpenSidecarOptions {
 
 /** A sidecar that serves its API. Disposing it stops it gracefully. */
 export interface OpenSidecar extends AsyncDisposable {
-	/** `http://127.0.0.1:3500`, with the real port. */
+	/** `http://127.0.0.1:3500`, with the real port; `unix:` and the path of a socket file. */
 	readonly url: string;
-	readonly httpPort: number;
+	/** Absent with a socket file. */
+	readonly httpPort: number | undefined;
 	readonly runtime: Runtime;
 	/** First half of a graceful stop: nothing more goes to the app, the API still serves. False when handlers were left running. */
 	drain(): Promise<boolean>;
@@ -95,6 +96,7 @@ async function serve({ options, env, logger, onShutdown }: OpenSidecarOptions, r
 	const server = createHttpServer({
 		sidecar,
 		port: options.httpPort,
+		socketPath: options.socketPath,
 		listenAddresses: options.listenAddresses,
 		token: apiToken(env),
 		allowUnauthenticated: options.allowUnauthenticated,
@@ -107,6 +109,7 @@ async function serve({ options, env, logger, onShutdown }: OpenSidecarOptions, r
 					logger.info("HTTP API called", { method, path, status, elapsedMs: Math.round(elapsedMs * 10) / 10 })
 			: undefined,
 		onError: (error) => logger.error("the HTTP API failed to answer a request", { error }),
+		onWarning: (message) => logger.warn(message),
 	});
 	const [url = ""] = await server.listen();
 	const close = async () => {
@@ -115,7 +118,7 @@ async function serve({ options, env, logger, onShutdown }: OpenSidecarOptions, r
 	};
 	return {
 		url,
-		httpPort: Number(new URL(url).port),
+		httpPort: options.socketPath === undefined ? Number(new URL(url).port) : undefined,
 		runtime,
 		drain: () => runtime.drain(),
 		close,

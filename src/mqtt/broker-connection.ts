@@ -121,17 +121,12 @@ export class BrokerConnection {
 		setImmediate(() => this.#flush());
 	}
 
-	/** A publish or SUBSCRIBE of ours waits for an answer: read on, even beyond the cap. */
-	wake(): void {
-		if (this.#paused) this.#checkCap();
-	}
-
 	/** Called about once a second. */
 	sweep(now: number): void {
 		if (this.#state !== "online") return;
 		this.subscribe();
 		// Bytes of ours that cannot leave may wait for a broker that waits for us to read.
-		this.wake();
+		if (this.#paused) this.#checkCap();
 		const advice = this.#subAckWatch.look(this.#subscriptions.pendingSince, now);
 		if (advice === "ping") this.#write(PINGREQ);
 		else if (advice === "give-up") this.fail("protocol", "no SUBACK, though the broker answers PINGREQ");
@@ -143,7 +138,7 @@ export class BrokerConnection {
 		const request = this.#subscriptions.take(performance.now());
 		if (request === undefined) return;
 		this.#writer.packet({ type: "subscribe", ...request });
-		this.wake();
+		if (this.#paused) this.#checkCap();
 	}
 
 	/** Ends the connection at once, without DISCONNECT. */

@@ -25,6 +25,8 @@ export interface ClientStatus {
 	readonly buffered: number;
 	/** Publishes that wait or are unanswered. */
 	readonly pending: number;
+	/** How many messages this broker was seen to leave un-acknowledged before it waits. */
+	readonly window: number | undefined;
 	/** When the last PUBLISH came, by performance.now(); 0: none yet. */
 	readonly lastArrival: number;
 }

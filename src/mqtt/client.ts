@@ -12,6 +12,7 @@ import { type ReconnectListener, ReconnectLoop } from "./reconnect-loop.js";
 import type { Report } from "./report.js";
 import { MqttSession } from "./session.js";
 import { type SubscriptionProblem, Subscriptions } from "./subscriptions.js";
+import { WindowEstimate } from "./window-estimate.js";
 
 export type { MqttClientOptions, PublishOptions } from "./client-options.js";
 
@@ -30,6 +31,7 @@ export class MqttClient {
 	#cause: Error | undefined;
 	#connects = 0;
 	#lastArrival = 0;
+	readonly #window = new WindowEstimate();
 	#closed: Promise<void> | undefined;
 
 	constructor(options: MqttClientOptions) {
@@ -45,6 +47,7 @@ export class MqttClient {
 			{
 				delivered: (delivery) => {
 					this.#lastArrival = performance.now();
+					this.#window.arrived(this.#lastArrival);
 					listener?.delivered(delivery);
 				},
 				adopted: (delivery) => listener?.adopted(delivery),
@@ -52,14 +55,12 @@ export class MqttClient {
 				died: (delivery) => listener?.died(delivery),
 			},
 		);
+		this.#session.inbound.onAcknowledged = (outstanding) => this.#window.acknowledged(outstanding, performance.now());
 		this.#session.onOutput = () => this.#connection?.schedule();
 		this.#subscriptions = new Subscriptions(options.subscriptions);
 		this.#publisher = new Publisher(this.#session.outbound, {
 			timeoutMs: options.publishTimeoutMs,
-			onEnqueued: () => {
-				this.#connection?.schedule();
-				this.#connection?.wake();
-			},
+			onEnqueued: () => this.#connection?.schedule(),
 			offlineReason: () => this.#offlineReason(),
 		});
 		this.#watch = new ConnectionWatch(this.#session);
@@ -102,6 +103,7 @@ export class MqttClient {
 			outstanding: inbound.outstanding,
 			buffered: inbound.buffered,
 			pending: outbound.pending,
+			window: this.#window.window,
 			lastArrival: this.#lastArrival,
 		};
 	}

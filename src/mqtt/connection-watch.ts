@@ -17,7 +17,7 @@ export class ConnectionWatch {
 	#progress = { count: 0, at: 0 };
 	#lastResumeAt = Number.NEGATIVE_INFINITY;
 	/** At each look, the place of the last delivery whose acknowledgement was seen waiting behind unsettled ones. */
-	#waiting: { readonly sequence: number; readonly at: number }[] = [];
+	readonly #waiting: { readonly sequence: number; readonly at: number }[] = [];
 
 	constructor(session: MqttSession) {
 		this.#session = session;
@@ -32,7 +32,6 @@ export class ConnectionWatch {
 	/** The connection is gone. */
 	stop(): void {
 		clearInterval(this.#timer);
-		this.#waiting = [];
 	}
 
 	#sweep(connection: BrokerConnection, now: number): void {

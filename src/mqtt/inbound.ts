@@ -85,6 +85,8 @@ export class Inbound implements DeliveryOwner {
 	};
 	/** Called when an acknowledgement may leave that could not before. */
 	onAckReady: () => void = () => {};
+	/** Called when acknowledgements have left; `outstanding`: how many messages were un-acknowledged before. */
+	onAcknowledged: (outstanding: number) => void = () => {};
 
 	constructor(options: InboundOptions, listener: DeliveryListener) {
 		this.#options = options;
@@ -228,6 +230,7 @@ export class Inbound implements DeliveryOwner {
 
 	/** Takes out every acknowledgement that may leave now, in order: PUBACK at QoS 1, PUBREC at QoS 2 [MQTT-3.3.4-1]. */
 	takeAcks(sink: AckSink): void {
+		const before = this.#live.size;
 		for (let delivery = this.#queue.take(); delivery !== undefined; delivery = this.#queue.take()) {
 			const { packetId, packet } = delivery;
 			if (this.#live.get(packetId) === delivery) this.#live.delete(packetId);
@@ -240,6 +243,7 @@ export class Inbound implements DeliveryOwner {
 				sink("pubRec", packetId);
 			}
 		}
+		if (this.#live.size < before) this.onAcknowledged(before);
 	}
 
 	/** Every message is acknowledged once the app has accepted it, and none before [MQTT-4.5.0-2]: only then it is ours [MQTT-4.3.2-2]. */

@@ -6,6 +6,8 @@ export interface AppChannel {
 	waitForPort(signal: AbortSignal): Promise<void>;
 	/** Tries once whether the app's port takes a connection. Never rejects. */
 	isPortOpen(): Promise<boolean>;
+	/** Holds a connection on which it says nothing; resolves when the app has ended it, or took none. Rejects when `signal` aborts. */
+	untilHangUp(signal: AbortSignal): Promise<void>;
 	/**
 	 * Asks the app whether it wants this binding's events (HTTP: OPTIONS on the route; 2xx and 405 are a yes, any other status a clean no).
 	 * Rejects with AppError when there was no answer.

@@ -58,6 +58,21 @@ export class AppPort {
 		}
 	}
 
+	/** Holds one connection until its other end is gone; resolves also when there was none. Rejects when `signal` aborts. */
+	async untilHangUp(signal: AbortSignal): Promise<void> {
+		signal.throwIfAborted();
+		const { host, port } = this.#address;
+		const socket = connect({ host, port });
+		const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+		const abort = () => socket.destroy();
+		signal.addEventListener("abort", abort, { once: true });
+		socket.on("error", () => {});
+		socket.resume();
+		await ended;
+		signal.removeEventListener("abort", abort);
+		signal.throwIfAborted();
+	}
+
 	#dial(tls: boolean): Promise<boolean> {
 		return new Promise((resolve) => {
 			const { host, port } = this.#address;

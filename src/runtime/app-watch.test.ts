@@ -11,6 +11,7 @@ class ScriptedPort implements AppChannel {
 	readonly healthError = undefined;
 	open = false;
 	healthy = true;
+	hungUp = false;
 	probes = 0;
 	/** When it was waited for, in milliseconds. */
 	readonly waits: number[] = [];
@@ -26,6 +27,12 @@ class ScriptedPort implements AppChannel {
 	async isPortOpen(): Promise<boolean> {
 		this.looks++;
 		return this.open;
+	}
+	async untilHangUp(signal: AbortSignal): Promise<void> {
+		while (!this.hungUp) {
+			signal.throwIfAborted();
+			await nextTurn();
+		}
 	}
 	async isHealthy(): Promise<boolean> {
 		this.probes++;
@@ -92,6 +99,18 @@ describe("the watch over the app's port", () => {
 		port.open = true;
 		await waiting;
 		expect(heard).toEqual(["open", "away", "open"]);
+	});
+
+	test("an app that starts again so quickly that its port was never seen closed shows in a connection that ends", async () => {
+		const { port, heard, watch, signal } = setUp({ recheckMs: 50 });
+		port.open = true;
+		await watch.untilOpen(signal);
+		const began = performance.now();
+		const waiting = watch.untilReopened(watch.appearances, signal);
+		port.hungUp = true;
+		await waiting;
+		expect(performance.now() - began, "not in a tight circle").toBeGreaterThan(45);
+		expect(heard, "nobody else is troubled").toEqual(["open"]);
 	});
 
 	test("who waits for a return that has happened waits no more", async () => {

@@ -160,10 +160,29 @@ export class AppWatch {
 		while (this.#state !== "open") await once(this.#changes, "change", { signal });
 	}
 
-	/** Resolves when the app, after appearance number `appearance`, was not open and is again. Rejects when `signal` aborts. */
+	/**
+	 * Resolves when the app, after appearance number `appearance`, was not open and is again, or may be: one that starts again quickly shows
+	 * in a connection that ends. Rejects when `signal` aborts.
+	 */
 	async untilReopened(appearance: number, signal: AbortSignal): Promise<void> {
-		await this.#lookingWhile(() => this.#appearances === appearance, this.#recheckMs, signal);
+		const over = new AbortController();
+		const waiting = AbortSignal.any([signal, over.signal]);
+		try {
+			await Promise.race([
+				this.#lookingWhile(() => this.#appearances === appearance, this.#recheckMs, waiting),
+				this.#untilHangUp(waiting),
+			]);
+		} finally {
+			over.abort();
+		}
 		await this.untilOpen(signal);
+	}
+
+	/** No sooner than after one recheck interval: an app may end every connection at once. */
+	async #untilHangUp(signal: AbortSignal): Promise<void> {
+		const soonest = sleep(this.#recheckMs, undefined, { signal });
+		await Promise.all([this.#channel.untilHangUp(signal), soonest]);
+		await this.#recheck();
 	}
 
 	/** Resolves when the app is not open, at once if it is not; its port is looked at every 500 ms meanwhile. Rejects when `signal` aborts. */

@@ -588,6 +588,24 @@ describe("the app's port", () => {
 		await expect(waiting).rejects.toThrow();
 	});
 
+	test("a connection is held until the app ends it, or the wait is given up", async () => {
+		const app = await HttpApp.start(undefined, { port: await closedPort() });
+		const channel = openChannel({ port: app.port });
+		const abort = new AbortController();
+		const givenUp = channel.untilHangUp(abort.signal);
+		let ended = false;
+		const hungUp = channel.untilHangUp(new AbortController().signal).then(() => {
+			ended = true;
+		});
+		expect(await channel.isPortOpen()).toBe(true);
+		abort.abort();
+		await expect(givenUp).rejects.toThrow();
+		expect(ended).toBe(false);
+		await app[Symbol.asyncDispose]();
+		await hungUp;
+		await channel.untilHangUp(new AbortController().signal);
+	});
+
 	test("that takes connections but speaks no TLS is not the port of an https app", async () => {
 		const { channel } = await setUp({ channel: { protocol: "https" } });
 		const abort = new AbortController();

@@ -97,6 +97,10 @@ class HttpChannel implements AppChannel, ExchangeListener {
 		return this.#port.isOpen();
 	}
 
+	untilHangUp(signal: AbortSignal): Promise<void> {
+		return this.#port.untilHangUp(signal);
+	}
+
 	isHealthy(signal: AbortSignal): Promise<boolean> {
 		return this.#health.ask(signal);
 	}

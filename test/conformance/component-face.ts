@@ -17,17 +17,20 @@ export const componentFace: Face = {
 		await binding.init({ name: "orders", properties: formatMqtt3Metadata(options) });
 		binding.start();
 		if (binding.reads !== "never") {
-			await binding.read(async ({ data, metadata, contentType }) => {
+			await binding.read(async ({ data, metadata, contentType }, signal) => {
 				const { topic = "", retained, qos = "1", attempt = "1" } = metadata;
-				const status = await app.receive({
-					topic,
-					payload: Buffer.from(data),
-					retained: retained === "true",
-					qos: Number(qos),
-					attempt: Number(attempt),
-					contentType,
-					route: binding.route,
-				});
+				const status = await app.receive(
+					{
+						topic,
+						payload: Buffer.from(data),
+						retained: retained === "true",
+						qos: Number(qos),
+						attempt: Number(attempt),
+						contentType,
+						route: binding.route,
+					},
+					signal,
+				);
 				return isAccepted(status) ? ACCEPTED : { kind: "failed", error: new Error(`status ${status}`), status };
 			});
 		}

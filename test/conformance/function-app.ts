@@ -24,11 +24,11 @@ export class FunctionApp {
 		this.#seen = new Map();
 	}
 
-	/** Resolves with a status, as an HTTP app would give it; never where the script says `hang`. */
-	async receive(received: Received): Promise<number> {
+	/** Resolves with a status, as an HTTP app would give it. Where the script says `hang`: rejects when the binding gives it up. */
+	async receive(received: Received, signal: AbortSignal): Promise<number> {
 		const index = this.#events.push({ ...received, payload: Buffer.from(received.payload), at: performance.now() }) - 1;
 		const { delayMs = 0, end, status = 200 } = this.#answerFor(received.payload.toString());
-		if (end === "hang") return await new Promise<number>(() => {});
+		if (end === "hang") return await untilAborted(signal);
 		if (end !== undefined || typeof delayMs !== "number") throw new Error("a function can't do that");
 		if (delayMs > 0) await sleep(delayMs);
 		this.#events[index] = { ...this.#events[index]!, status, answeredAt: performance.now() };
@@ -46,6 +46,10 @@ export class FunctionApp {
 		);
 		return { ...this.#script, ...rule };
 	}
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+	return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("given up"))));
 }
 
 /** 2xx. */

@@ -13,8 +13,8 @@ export const libraryFace: Face = {
 		const app = new FunctionApp(script);
 		const binding = createBinding(options);
 		if (options.direction?.includes("input") !== false) {
-			await binding.receive(async ({ topic, data, retained, qos, attempt }) => {
-				const status = await app.receive({ topic, payload: Buffer.from(data), retained, qos, attempt });
+			await binding.receive(async ({ topic, data, retained, qos, attempt }, signal) => {
+				const status = await app.receive({ topic, payload: Buffer.from(data), retained, qos, attempt }, signal);
 				if (!isAccepted(status)) throw new Error(`status ${status}`);
 			});
 		}

@@ -18,6 +18,9 @@ export class ScriptedRuntime {
 	];
 
 	async invokeBinding(name: string, request: InvokeRequest, signal?: AbortSignal) {
+		if (request.operation === "") {
+			throw new NotFoundError("operation field is missing from request", { kind: "operation", missing: "" });
+		}
 		if (name !== "orders") {
 			throw new NotFoundError(`couldn't find output binding ${name}`, { kind: "binding", missing: name });
 		}

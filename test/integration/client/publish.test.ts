@@ -43,7 +43,7 @@ describe("publishing", () => {
 			Buffer.alloc(0),
 			Buffer.from([0, 255, 10]),
 			Buffer.alloc(16 * 1024 + 1, 7),
-			Buffer.alloc(3_000_000, 8),
+			Buffer.alloc(3_000_000, 8).fill(9, 50).subarray(40, 2_000_000),
 		];
 		for (const topic of topics) {
 			for (const payload of payloads) {
