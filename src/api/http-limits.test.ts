@@ -128,6 +128,18 @@ describe("T14, F-63: limits", () => {
 		expect(api.runtime.invocations).toHaveLength(2);
 	});
 
+	test("without a limit of its own a body may be as long as MQTT can carry, whatever length is announced", async () => {
+		await using api = await startApi({ maxBodySize: Number.POSITIVE_INFINITY });
+		expect((await api.post("orders", CREATE)).status).toBe(204);
+		const socket = await open(api.port, `${POST}Content-Length: 9000000000000000\r\n\r\n{`);
+		let received = "";
+		socket.on("data", (chunk) => (received += chunk));
+		socket.write(" ");
+		await eventually(() => expect(received).toContain("body is larger than 268435456 bytes"));
+		expect((await api.post("orders", CREATE)).status).toBe(204);
+		socket.destroy();
+	});
+
 	test("a body in chunks of one byte arrives whole", async () => {
 		await using api = await startApi();
 		const request = `${POST}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n${chunked(...CREATE)}`;

@@ -69,8 +69,11 @@ const health: Route = ({ sidecar }, request, response) => {
 		return;
 	}
 	if (sidecar.isStarted) return answerNoContent(request, response);
-	const target = sidecar.isOutboundReady ? "app" : "components";
-	answerError(request, response, daprError("ERR_HEALTH_NOT_READY", `dapr is not ready: [${target}]`));
+	const [target, reason] = sidecar.isOutboundReady
+		? ["app", "its port is closed, or it was not asked yet about every input"]
+		: ["components", "they are not started yet, or the process is stopping"];
+	const message = `dapr is not ready: [${target}]: ${reason}; /v1.0/healthz/ready knows more`;
+	answerError(request, response, daprError("ERR_HEALTH_NOT_READY", message));
 };
 
 const outboundHealth: Route = ({ sidecar }, request, response) => {

@@ -17,3 +17,19 @@ test.each([
 test("no name is near where none is known", () => {
 	expect(nearestName("url", [])).toBeUndefined();
 });
+
+const TYPES = ["bindings.mqtt3", "bindings.mqtt", "secretstores.local.env"];
+
+test.each([
+	["bindings.mqtt4", "bindings.mqtt3"],
+	["Bindings.MQTT3", "bindings.mqtt3"],
+	["binding.mqtt3", "bindings.mqtt3"],
+	["bindigns.mqtt", "bindings.mqtt"],
+	["secretstores.local.envs", "secretstores.local.env"],
+	["bindings.http", undefined],
+	["bindings.nats", undefined],
+	["pubsub.mqtt3", undefined],
+	["", undefined],
+])("%j is a slip for %j", (word, meant) => {
+	expect(nearestName(word, TYPES, 2)).toBe(meant);
+});

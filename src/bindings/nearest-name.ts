@@ -1,12 +1,19 @@
-/** The known name that takes the fewest changes to get from `name`, without regard to case; undefined when none is known. */
-export function nearestName(name: string, known: readonly string[]): string | undefined {
+/**
+ * The known name that takes the fewest changes to get from `name`, without regard to case; undefined when none is known that takes
+ * at most `maxChanges` (default: any number).
+ */
+export function nearestName(
+	name: string,
+	known: readonly string[],
+	maxChanges = Number.POSITIVE_INFINITY,
+): string | undefined {
 	// No field's name is longer; more characters only cost time.
 	const wanted = name.slice(0, 64).toLowerCase();
 	let best: string | undefined;
-	let bestDistance = Number.POSITIVE_INFINITY;
+	let bestDistance = maxChanges;
 	for (const candidate of known) {
 		const distance = editDistance(wanted, candidate.toLowerCase());
-		if (distance < bestDistance) {
+		if (distance < bestDistance || (best === undefined && distance === bestDistance)) {
 			best = candidate;
 			bestDistance = distance;
 		}

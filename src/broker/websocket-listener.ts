@@ -32,6 +32,8 @@ export async function createWebSocketListener(
 	);
 	server.on("upgrade", (request, socket, head) => {
 		if (!offersMqtt(request) || !isLocalOrigin(request.headers.origin)) {
+			// Nobody else listens any more: a reset would end the process.
+			socket.on("error", () => {});
 			socket.end("HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
 			return;
 		}

@@ -100,7 +100,9 @@ class Demo {
 		let sidecarUrl = "";
 		await using broker = await onUsualPort(USUAL_PORTS.broker, (port) => startBroker({ port }));
 		await using app = await onUsualPort(USUAL_PORTS.app, (port) => this.#startApp(port, () => sidecarUrl));
-		await using sidecar = await onUsualPort(USUAL_PORTS.sidecar, (port) => openDemoSidecar(port, app, broker, env));
+		await using sidecar = await onUsualPort(USUAL_PORTS.sidecar, (port) =>
+			openDemoSidecar(port, app, broker, env, () => this.#stop.ask("the API's shutdown was called")),
+		);
 		sidecarUrl = sidecar.url;
 		this.#introduce(broker, sidecar, app);
 		sidecar.runtime.start();
@@ -169,7 +171,13 @@ class Demo {
 }
 
 /** The sidecar, made as `run` makes it from its command line. */
-async function openDemoSidecar(port: number, app: DemoApp, broker: Broker, env: Environment): Promise<OpenSidecar> {
+async function openDemoSidecar(
+	port: number,
+	app: DemoApp,
+	broker: Broker,
+	env: Environment,
+	onShutdown: () => void,
+): Promise<OpenSidecar> {
 	const argv = ["--app-id", "demo", "--app-port", `${app.port}`, "--resources-path", COMPONENTS];
 	const request = readRunRequest([...argv, "--dapr-http-port", `${port}`, "--log-level", "warn"]);
 	assert(request.kind === "run");
@@ -179,7 +187,7 @@ async function openDemoSidecar(port: number, app: DemoApp, broker: Broker, env: 
 		env: { ...env, ...tokens, DEMO_BROKER_URL: broker.url },
 		cwd: process.cwd(),
 		logger: createRunLogger(request.options, process.stderr),
-		onShutdown: () => {},
+		onShutdown,
 	});
 }
 

@@ -71,8 +71,9 @@ export class FlagValues {
 		const given = this.text(name);
 		if (given === undefined) return undefined;
 		const milliseconds = parseDuration(given);
-		if (milliseconds === undefined) this.problem(name, "a duration as 5s, 1m30s or 250ms");
-		return milliseconds;
+		if (milliseconds !== undefined && milliseconds <= LONGEST_MS) return milliseconds;
+		this.problem(name, milliseconds === undefined ? "a duration as 5s, 1m30s or 250ms" : "at most 596h");
+		return undefined;
 	}
 
 	/** A Kubernetes quantity, in bytes; -1 stands for a default, as in daprd. */
@@ -87,3 +88,5 @@ export class FlagValues {
 }
 
 const LARGEST_SIZE = 2 ** 30;
+/** 596 hours: a timer of Node's that is to take longer than about that fires at once. */
+const LONGEST_MS = 596 * 3_600_000;

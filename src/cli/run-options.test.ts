@@ -53,6 +53,9 @@ describe("readRunRequest", () => {
 		[["--app-port", "0"], { appPort: undefined }],
 		[["--app-ssl"], { appProtocol: "https" }],
 		[["--app-channel-address", "10.0.0.7"], { appChannelAddress: "10.0.0.7" }],
+		[["--app-channel-address", "[::1]"], { appChannelAddress: "::1" }],
+		[["--unix-domain-socket", "/run/x"], { socketPath: "/run/x/dapr-shop-http.socket" }],
+		[["--unix-domain-socket", "/run/x", "--app-port", "3500"], { appPort: 3_500 }],
 		[["--app-max-concurrency", "8"], { appMaxConcurrency: 8 }],
 		[["--app-max-concurrency=-1"], { appMaxConcurrency: undefined }],
 		[["--app-binding-options-timeout", "500ms"], { appProbeTimeoutMs: 500 }],
@@ -131,6 +134,14 @@ describe("readRunRequest", () => {
 			["--app-id", "a", "--resources-path", "r", "--dapr-block-shutdown-duration", "soon"],
 			'--dapr-block-shutdown-duration "soon": expected a duration as 5s, 1m30s or 250ms',
 		],
+		[
+			["--app-id", "a", "--resources-path", "r", "--dapr-block-shutdown-duration", "597h"],
+			'--dapr-block-shutdown-duration "597h": expected at most 596h',
+		],
+		...["http://app", "app:3000", "[app]:1", "fe80::1%eth0", "1.2.3.456"].map((host): [string[], string] => [
+			["--app-id", "a", "--resources-path", "r", "--app-channel-address", host],
+			`--app-channel-address "${host}": expected a host name or an IP address, without scheme and port`,
+		]),
 		[
 			["--app-id", "a", "--resources-path", "r", "--enable-mtls=true"],
 			"--enable-mtls: there is no mTLS between sidecars here; leave it out",

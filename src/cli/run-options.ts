@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { join } from "node:path";
 import type { LogLevel } from "../diagnostics/logger.js";
 import { ConfigurationError } from "../errors.js";
@@ -99,7 +100,7 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		// daprd's own default, which the injector passes on, is 0: no app.
 		appPort: appPort === 0 ? undefined : appPort,
 		appProtocol: readAppProtocol(flags),
-		appChannelAddress: flags.text("app-channel-address") || "127.0.0.1",
+		appChannelAddress: readAppAddress(flags),
 		appMaxConcurrency: concurrency > 0 ? concurrency : undefined,
 		appProbeTimeoutMs: flags.durationMs("app-binding-options-timeout") || 3_000,
 		appHealthCheck: readAppHealthCheck(flags),
@@ -138,6 +139,16 @@ function readAppProtocol(flags: FlagValues): "http" | "https" {
 		flags.problem("app-protocol", "http or https");
 	}
 	return given === "https" || flags.boolean("app-ssl") === true ? "https" : "http";
+}
+
+/** The host without brackets, as sockets take it. */
+function readAppAddress(flags: FlagValues): string {
+	const host = (flags.text("app-channel-address") || "127.0.0.1").replace(/^\[(.*)\]$/, "$1");
+	const isIpv6 = isIP(host) === 6;
+	if (!(isIpv6 || /^[\w.-]+$/.test(host)) || !URL.canParse(`http://${isIpv6 ? `[${host}]` : host}`)) {
+		flags.problem("app-channel-address", "a host name or an IP address, without scheme and port");
+	}
+	return host;
 }
 
 /** As in daprd: 0 and less mean the default, and the numbers must fit together also where there is no health check. */

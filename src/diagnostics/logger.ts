@@ -1,7 +1,5 @@
-import { destination as openDestination, pino } from "pino";
+import { pino } from "pino";
 import { escapeControls, textLine } from "./text-line.js";
-
-export { reportLogger } from "./report-logger.js";
 
 /** daprd's levels. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "fatal";
@@ -19,8 +17,6 @@ export interface Logger {
 	fatal(message: string, fields?: LogFields): void;
 	/** False when a line of this level would not be written. */
 	isEnabled(level: LogLevel): boolean;
-	/** Waits, without giving way to others, until what was logged is written. For the end of the process. */
-	flush(): void;
 }
 
 /** Where lines go, each with its line feed. */
@@ -38,23 +34,16 @@ export interface LoggerOptions {
 	readonly instance: string;
 	/** `x.y.z`. */
 	readonly version: string;
-	/** Default: standard output, written in the background, with at most 4 MiB waiting; a reader that is gone or stuck costs lines, never the process. */
-	readonly destination?: LogDestination | undefined;
+	readonly destination: LogDestination;
 }
 
 const SCOPE = "mqtt3-binding";
-const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const MAX_TEXT = 2_048;
 /** Names of members whose values are never written. */
 const SECRET = /password|passphrase|secret|token|clientkey|credential/i;
 
 /** Makes a logger. */
 export function createLogger(options: LoggerOptions): Logger {
-	const stdout =
-		options.destination === undefined
-			? openDestination({ dest: 1, sync: false, maxLength: MAX_WAITING_BYTES })
-			: undefined;
-	const lines: LogDestination = options.destination ?? (stdout as LogDestination);
 	const line = options.json
 		? escapeControls
 		: (json: string) => textLine(JSON.parse(json) as Readonly<Record<string, unknown>>);
@@ -66,7 +55,7 @@ export function createLogger(options: LoggerOptions): Logger {
 			// As daprd writes it.
 			formatters: { level: (label) => ({ level: label === "warn" ? "warning" : label }) },
 		},
-		{ write: (json: string) => lines.write(line(json)) },
+		{ write: (json: string) => options.destination.write(line(json)) },
 	);
 	const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
 		if (log.isLevelEnabled(level)) log[level](fields === undefined ? {} : shown(fields), shortened(message));
@@ -78,7 +67,6 @@ export function createLogger(options: LoggerOptions): Logger {
 		error: at("error"),
 		fatal: at("fatal"),
 		isEnabled: (level) => log.isLevelEnabled(level),
-		flush: () => stdout?.flushSync(),
 	};
 }
 

@@ -9,7 +9,6 @@ import {
 	readManifest,
 } from "./component-manifest.js";
 import type { Findings } from "./findings.js";
-import { nearMiss } from "./near-miss.js";
 import { type Registry, typeKey } from "./registry.js";
 
 /** Whose components are looked for. */
@@ -31,6 +30,8 @@ export interface Selection {
 	readonly tally: ReadonlyMap<string, number>;
 }
 
+/** A word that differs in more characters was not meant. */
+const MAX_SLIPS = 2;
 const API_VERSION = "dapr.io/v1alpha1";
 const OTHER_KINDS = [
 	"Configuration",
@@ -117,9 +118,11 @@ function whyOutOfScope(header: ComponentHeader, { appId, namespace }: SelectionO
 /** What is wrong with kind and apiVersion of a document that can only be meant as a component; empty when it may be something else. */
 function findSlips(document: ComponentDocument, header: ComponentHeader): readonly ConfigurationError[] {
 	const { kind, apiVersion } = header;
-	const kindFits = kind === undefined || nearMiss(kind, ["Component"]) !== undefined;
+	const kindFits = kind === undefined || nearestName(kind, ["Component"], MAX_SLIPS) !== undefined;
 	const versionFits =
-		apiVersion === undefined || /^dapr\.io\//i.test(apiVersion) || nearMiss(apiVersion, [API_VERSION]) !== undefined;
+		apiVersion === undefined ||
+		/^dapr\.io\//i.test(apiVersion) ||
+		nearestName(apiVersion, [API_VERSION], MAX_SLIPS) !== undefined;
 	if (!kindFits || !versionFits) return [];
 	const slips: ConfigurationError[] = [];
 	for (const [field, value, expected] of [
@@ -141,12 +144,12 @@ function whySkipped(document: ComponentDocument, { kind, apiVersion }: Component
 		const version = apiVersion === undefined ? "no apiVersion" : `apiVersion ${JSON.stringify(apiVersion)}`;
 		return `${where} has ${version}, expected "${API_VERSION}"`;
 	}
-	const meant = nearMiss(kind, ["Component", ...OTHER_KINDS]);
+	const meant = nearestName(kind, ["Component", ...OTHER_KINDS], MAX_SLIPS);
 	return `${where} is unknown${meant === undefined ? "" : `, did you mean ${JSON.stringify(meant)}`}`;
 }
 
 function nearType(type: string, types: readonly string[]): string | undefined {
-	return nearMiss(type, types) ?? (/^bindings\.mqtt/i.test(type) ? nearestName(type, types) : undefined);
+	return nearestName(type, types, /^bindings\.mqtt/i.test(type) ? undefined : MAX_SLIPS);
 }
 
 function duplicateName({ name, source }: ComponentManifest, earlier: ComponentManifest): ConfigurationError {

@@ -1,8 +1,8 @@
 import type { Properties } from "../bindings/binding.js";
+import { nearestName } from "../bindings/nearest-name.js";
 import { ConfigurationError, SecretError } from "../errors.js";
 import type { SecretStore } from "../secretstores/secret-store.js";
 import { type ComponentManifest, describeComponent, type MetadataItem } from "./component-manifest.js";
-import { nearMiss } from "./near-miss.js";
 
 /** Where references lead to. */
 export interface ReferenceTargets {
@@ -12,6 +12,9 @@ export interface ReferenceTargets {
 	readonly unusableStores: ReadonlyMap<string, string>;
 	readonly env: Readonly<Record<string, string | undefined>>;
 }
+
+/** A key that differs in more characters was not meant. */
+const MAX_SLIPS = 2;
 
 /** Resolves the `secretKeyRef`s and `envRef`s of one component. Asks for each secret once. */
 export class SecretResolver {
@@ -55,7 +58,7 @@ export class SecretResolver {
 		const value = Object.hasOwn(secret, key) ? secret[key] : undefined;
 		if (value) return value;
 		const problem = value === "" ? `key ${JSON.stringify(key)} is empty` : `has no key ${JSON.stringify(key)}`;
-		const near = value === "" ? undefined : nearMiss(key, Object.keys(secret));
+		const near = value === "" ? undefined : nearestName(key, Object.keys(secret), MAX_SLIPS);
 		const hint = near === undefined ? "" : `, did you mean ${JSON.stringify(near)}`;
 		const message = `secret store ${JSON.stringify(storeName)}: secret ${JSON.stringify(name)}: ${problem}${hint}`;
 		throw this.#secretError(item, storeName, key, message);

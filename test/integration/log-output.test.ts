@@ -2,11 +2,12 @@ import { execFile } from "node:child_process";
 import { describe, expect, test } from "vitest";
 
 describe("standard output", () => {
-	const MODULE = new URL("../../dist/diagnostics/logger.js", import.meta.url).href;
+	const MODULE = new URL("../../dist/cli/run-logger.js", import.meta.url).href;
 
 	function run(code: string, onStart: (child: ReturnType<typeof execFile>) => void = () => undefined) {
-		const script = `import { createLogger } from ${JSON.stringify(MODULE)};
-			const logger = createLogger({ appId: "a", instance: "i", version: "1", json: true }); ${code}`;
+		const script = `import { createRunLogger } from ${JSON.stringify(MODULE)};
+			process.stdout.on("error", () => {});
+			const logger = createRunLogger({ appId: "a", logLevel: "info", logAsJson: true }, process.stdout); ${code}`;
 		return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
 			const child = execFile(process.execPath, ["--input-type=module", "-e", script], (error, stdout, stderr) =>
 				resolve({ code: error?.code ?? 0, stdout, stderr }),

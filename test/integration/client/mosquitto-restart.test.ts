@@ -49,14 +49,16 @@ describeWith("mosquitto", "a broker that goes and comes back", () => {
 		await eventually(() => expect(it.client.state).not.toBe("online"));
 		const published = range(0, 20).map((payload) => it.publish(payload, { topic: "out" }));
 		for (const delivery of it.deliveries) delivery.ack();
+		accepting.at = Number.POSITIVE_INFINITY;
 		await mosquitto.start();
 		expect(new Set(await Promise.all(published))).toEqual(new Set(["ok"]));
-		accepting.at = Number.POSITIVE_INFINITY;
 		await using after = await connectDevice(mosquitto.url);
 		await numbers(after, 500, 700);
 		await eventually(() => expect(it.client.status().outstanding).toBe(0));
 		await eventually(() => expect(it.payloads).toContain("699"));
-		expect(it.payloads).toEqual(range(0, 700));
+		// What was acknowledged in the last moment may come again, never more than the broker's window.
+		expect([...new Set(it.payloads)]).toEqual(range(0, 700));
+		expect(it.deliveries.length).toBeLessThanOrEqual(720);
 		expect(it.adopted.length).toBeGreaterThan(0);
 		expect(mosquitto.log.join("\n")).not.toContain("already connected");
 		expect(it.reports.map(({ code }) => code)).not.toContain("session-lost");
@@ -89,6 +91,8 @@ describeWith("mosquitto", "a broker that goes and comes back", () => {
 		await it.delivered(10);
 		for (const delivery of it.deliveries.slice(0, 4)) delivery.ack();
 		await eventually(() => expect(it.client.status().outstanding).toBe(6));
+		// Its answer comes after the broker has read those acknowledgements.
+		expect(await it.publish("m", { topic: "elsewhere" })).toBe("ok");
 		await save(mosquitto, before);
 		await mosquitto.kill();
 		await eventually(() => expect(it.client.state).not.toBe("online"));
