@@ -37,6 +37,16 @@ describe("what waits for the app is handed over", () => {
 		expect(takeAll()).toBe("m0 m2");
 	});
 
+	it("and what died there does not pile up while nothing is taken", () => {
+		const { recorder, queue } = setup(0);
+		for (let round = 0; round < 5_000; round++) {
+			const [older] = recorder.inbound.unacknowledged();
+			queue.push(recorder.deliver(`m${round}`, 1));
+			if (older?.state === "dead") queue.died();
+		}
+		expect(queue.size).toBeLessThanOrEqual(1_026);
+	});
+
 	it("unless it was settled while it waited", () => {
 		const { queue, all, takeAll } = setup(3);
 		for (const delivery of all) queue.push(delivery);

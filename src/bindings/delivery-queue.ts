@@ -1,5 +1,7 @@
 import type { Delivery } from "../mqtt/delivery.js";
 
+const DEAD_AT_MOST = 1_024;
+
 /**
  * Deliveries that wait for the app: new ones in the order of arrival, and before them those given back or due again, oldest first.
  * Entries that may no longer be started are passed by when they come up.
@@ -7,7 +9,9 @@ import type { Delivery } from "../mqtt/delivery.js";
 export class DeliveryQueue {
 	#fresh: Delivery[] = [];
 	#next = 0;
-	readonly #again: Delivery[] = [];
+	#again: Delivery[] = [];
+	/** At most so many entries died since the queue was last cleared of them. */
+	#died = 0;
 
 	/** What waits, entries that died included. */
 	get size(): number {
@@ -38,8 +42,13 @@ export class DeliveryQueue {
 	dropUndeliverable(): void {
 		this.#fresh = this.#fresh.slice(this.#next).filter((delivery) => delivery.deliverable);
 		this.#next = 0;
-		const again = this.#again.filter((delivery) => delivery.deliverable);
-		this.#again.splice(0, this.#again.length, ...again);
+		this.#again = this.#again.filter((delivery) => delivery.deliverable);
+		this.#died = 0;
+	}
+
+	/** A waiting delivery died. Its entry goes when most entries are such, so that they stay bounded while nothing is taken. */
+	died(): void {
+		if (++this.#died > DEAD_AT_MOST && this.#died > this.size / 2) this.dropUndeliverable();
 	}
 
 	#takeFresh(): Delivery | undefined {

@@ -143,6 +143,7 @@ export class Mqtt3Input implements DeliveryListener {
 			this.#queue.push(delivery);
 			this.#pump();
 		} else {
+			if (delivery.stage === "waiting") this.#queue.died();
 			this.#refused.forget(delivery);
 		}
 	}

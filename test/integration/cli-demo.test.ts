@@ -70,6 +70,14 @@ describe("mqtt3-binding demo", () => {
 		expect(demo.output.at(-1)).toMatch(/^1 reading published, 1 at the app, 1 command back at the device; stopped in/);
 	});
 
+	it("the sidecar's shutdown API ends it as Ctrl-C does", async () => {
+		const demo = startDemo("--interval", "1h");
+		const [, url] = await demo.line(/^ {2}curl (http:\/\/[^/]+)\S* -d/);
+		await demo.line(/broker → device/);
+		expect((await fetch(`${url}/v1.0/shutdown`, { method: "POST" })).status).toBe(204);
+		expect((await demo.exited).code).toBe(0);
+	});
+
 	it("a component file that was broken is named with the line, and the demo ends with exit code 1", async () => {
 		const root = await editedPackage((component) => component.replace('"3"', '"three"'));
 		const demo = startDemoFrom(root);

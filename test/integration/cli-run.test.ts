@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { lstat, readFile } from "node:fs/promises";
+import { type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -50,6 +51,12 @@ async function componentFolder(): Promise<string> {
 	const folder = await tempFolder({ "orders.yaml": component("tcp://127.0.0.1:1") });
 	onTestFinished(() => folder[Symbol.asyncDispose]());
 	return folder.path;
+}
+
+async function socketFolder() {
+	const folder = await tempFolder();
+	onTestFinished(() => folder[Symbol.asyncDispose]());
+	return folder;
 }
 
 /** A broker and a running sidecar for it. */
@@ -298,6 +305,20 @@ describe("mqtt3-binding run: start and stop", () => {
 		const args = ["--dapr-grpc-port", "50001", "--placement-host-address", "x", "-enable-metrics=false"];
 		const { sidecar } = await startRun({ args });
 		await sidecar.line(/without effect in this version: --dapr-grpc-port, --enable-metrics/);
+	});
+
+	it("--unix-domain-socket serves the API on a file instead of a port, until the end", async () => {
+		const args = ["--resources-path", await componentFolder(), "--unix-domain-socket", (await socketFolder()).path];
+		const env = "console.log(`port: ${process.env.DAPR_HTTP_PORT}`); setInterval(() => {}, 1000)";
+		const command = ["--", process.execPath, "-e", env];
+		const program = start(["run", "--app-id", "shop", ...args, ...command], { DAPR_HTTP_PORT: undefined });
+		const [, socketPath] = await program.line(/listening on unix:(\/\S+\/dapr-shop-http\.socket)/);
+		await program.line(/^== APP == port: undefined$/);
+		const healthz = request({ socketPath: socketPath!, path: "/v1.0/healthz/outbound" }).end();
+		const [answer] = (await once(healthz, "response")) as [IncomingMessage];
+		expect(answer.resume().statusCode).toBe(204);
+		expect(await program.stop()).toEqual({ code: 0, signal: null });
+		await expect(lstat(socketPath!)).rejects.toThrow("ENOENT");
 	});
 
 	it("--wait ends with 0 once the sidecar is up", async () => {

@@ -81,7 +81,7 @@ describe("a broker that breaks the protocol", () => {
 
 	test("F-07: reset while the app works: the redeliveries take over what runs, and the app is asked once", async () => {
 		await using broker = await startScriptedBroker();
-		await using app = await startApp({ delayMs: [100, 1_000] });
+		await using app = await startApp({ delayMs: [3_000, 4_000] });
 		await using sidecar = await startSidecar({ components: component({ url: broker.url }), appPort: app.port });
 		await sidecar.line(/code=app-reachable /);
 		const ids = Array.from({ length: 20 }, (_, index) => index + 1);
