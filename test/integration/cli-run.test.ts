@@ -309,7 +309,7 @@ describe("mqtt3-binding run: start and stop", () => {
 
 	it("--unix-domain-socket serves the API on a file instead of a port, until the end", async () => {
 		const args = ["--resources-path", await componentFolder(), "--unix-domain-socket", (await socketFolder()).path];
-		const env = "console.log(`port: ${process.env.DAPR_HTTP_PORT}`); setInterval(() => {}, 1000)";
+		const env = "console.log('port: ' + process.env.DAPR_HTTP_PORT); setInterval(() => {}, 1000)";
 		const command = ["--", process.execPath, "-e", env];
 		const program = start(["run", "--app-id", "shop", ...args, ...command], { DAPR_HTTP_PORT: undefined });
 		const [, socketPath] = await program.line(/listening on unix:(\/\S+\/dapr-shop-http\.socket)/);
