@@ -108,6 +108,10 @@ describe("stalled", () => {
 		expect(reasonsOf(at)).toMatchObject([
 			{ code: "held", blocking: false, message: '9 messages are held because the app refused them (topic "t")' },
 		]);
+		const one = new InputUnderTest().read();
+		one.deliver("a");
+		await refuseAll(one);
+		expect(reasonsOf(one)[0]?.message).toBe('1 message is held because the app refused it (topic "t")');
 	});
 
 	it("is one of which as many were refused as this broker was seen to leave un-acknowledged", async () => {

@@ -62,9 +62,9 @@ export function deliveryReasons(client: Intake, input: Mqtt3Input, isStrict: boo
 			),
 		);
 	} else if (input.held.size > 0) {
-		reasons.push(
-			worthKnowing("held", `${input.held.size} messages are held because the app refused them (${topics(input.held)})`),
-		);
+		const { size } = input.held;
+		const [what, them] = size === 1 ? ["message is", "it"] : ["messages are", "them"];
+		reasons.push(worthKnowing("held", `${size} ${what} held because the app refused ${them} (${topics(input.held)})`));
 	}
 	for (const { packet } of first(input.held.oversized)) {
 		reasons.push(

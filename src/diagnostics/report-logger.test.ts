@@ -30,6 +30,14 @@ test("a report is one line with its code, component, details and error", () => {
 	expect(lines[0]).not.toHaveProperty("suppressed");
 });
 
+test("an error whose message is in the line already adds its code alone", () => {
+	const { lines, log } = start();
+	const error = Object.assign(new Error("lost the broker"), { code: "ERR_MQTT_CONNECTION" });
+	log("orders", { ...report("offline", "lost the broker; next attempt in 5 ms"), error });
+	expect(lines[0]).toMatchObject({ errorCode: "ERR_MQTT_CONNECTION" });
+	expect(lines[0]).not.toHaveProperty("error");
+});
+
 test("of one code and component at most one line a second is written, and every report is accounted for", () => {
 	const { lines, log } = start();
 	for (let i = 1; i <= 250; i++) {

@@ -1,5 +1,5 @@
 import type { Report } from "../bindings/binding.js";
-import type { Logger } from "./logger.js";
+import type { LogFields, Logger } from "./logger.js";
 
 const INTERVAL_MS = 1_000;
 /** What is found at start, each time something else: none may hide another. */
@@ -19,12 +19,12 @@ export function reportLogger(logger: Logger): (component: string | undefined, re
 	const windows = new Map<string, Window>();
 
 	const write = (component: string | undefined, report: Report, suppressed: number): void => {
-		const { code, error, details } = report;
-		logger[report.level](report.message, {
+		const { code, error, details, message } = report;
+		logger[report.level](message, {
 			...details,
 			code,
 			component,
-			error,
+			...(error && describe(error, message)),
 			suppressed: suppressed > 0 ? suppressed : undefined,
 		});
 	};
@@ -54,4 +54,10 @@ export function reportLogger(logger: Logger): (component: string | undefined, re
 		window.waiting = report;
 		window.suppressed++;
 	};
+}
+
+/** What an error adds to a line that may hold its message already. */
+function describe(error: Error, message: string): LogFields {
+	if (!message.includes(error.message)) return { error };
+	return "code" in error ? { errorCode: error.code } : {};
 }
