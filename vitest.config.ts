@@ -10,7 +10,7 @@ export default defineConfig({
 		teardownTimeout: 5_000,
 		reporters: process.env.CI === "true" ? ["default"] : ["dot"],
 		projects: [
-			{ test: { ...common, name: "unit", include: ["src/**/*.test.ts"], testTimeout: 10_000 } },
+			{ test: { ...common, name: "unit", include: ["src/**/*.test.ts"], testTimeout: 30_000 } },
 			{
 				test: {
 					...common,

@@ -234,7 +234,7 @@ describe("what is held", () => {
 		await pass(1_001);
 		expect(at.texts).toBe("aaa");
 		await at.call("a").answer(ACCEPTED);
-		expect([at.acks(), at.input.held.size, at.codes]).toEqual([[1], 0, ["held"]]);
+		expect([at.acks(), at.input.held.size, at.codes]).toEqual([[1], 0, ["held", "held-accepted"]]);
 	});
 
 	it("has at most a quarter of maxInFlight, oldest first, and the others follow when one was accepted", async () => {

@@ -216,6 +216,7 @@ export class Mqtt3Input implements DeliveryListener {
 		if (isAccepted) {
 			delivery.stage = "settled";
 			delivery.ack();
+			if (isHeld) this.#refused.recovered(delivery);
 		} else if (this.#stop.signal.aborted) {
 			// Our own doing, whatever the handler says of it: the broker redelivers.
 		} else if (delivery.state === "dead" && !delivery.lost) {
@@ -255,7 +256,7 @@ export class Mqtt3Input implements DeliveryListener {
 		this.#report({
 			level: "warn",
 			code: "stray-topic",
-			message: `topic ${quote(topic)} matches none of our filters, it comes from an older subscription of this session; delivered all the same ("unsubscribe" will leave such filters)`,
+			message: `topic ${quote(topic)} matches none of our filters, it comes from an older subscription of this session; delivered all the same (the field "unsubscribe", which leaves such filters, comes with a later version; until then a new consumerID, or one start with cleanSession: true, does)`,
 			details: { topic },
 		});
 	}

@@ -82,6 +82,17 @@ export class RefusedDeliveries {
 		this.#say("error", "oversized", `held un-acknowledged, not tried: ${reason}`, delivery);
 	}
 
+	/** The app took one that was held. */
+	recovered(delivery: Delivery): void {
+		const attempts = delivery.attempts + 1;
+		this.#say(
+			"info",
+			"held-accepted",
+			`accepted at attempt ${attempts}, no longer held; ${this.held.size} left`,
+			delivery,
+		);
+	}
+
 	/** It is neither tried again nor held any more. */
 	forget(delivery: Delivery): void {
 		this.held.delete(delivery);

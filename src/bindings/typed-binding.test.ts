@@ -4,7 +4,7 @@ import { type Broker, startBroker } from "../broker/broker.js";
 import { ConfigurationError, PublishError, StateError } from "../errors.js";
 import type { Message, MessageDelivery } from "./message.js";
 import type { Mqtt3Options } from "./mqtt3-options.js";
-import { createBinding, type TypedBinding } from "./typed-binding.js";
+import { type CreateRequest, createBinding, type TypedBinding } from "./typed-binding.js";
 
 let broker: Broker;
 beforeEach(async () => {
@@ -240,6 +240,19 @@ describe("create", () => {
 	it("rejects what can't be published, and what was cancelled", async () => {
 		const binding = open();
 		await expect(binding.create({ topic: "a/#" })).rejects.toThrow(ConfigurationError);
+		for (const wrong of [
+			{ data: { celsius: 1 } },
+			{ data: 5 },
+			{ data: null },
+			{ data: new ArrayBuffer(3) },
+			{ topic: 5 },
+			undefined,
+		]) {
+			// What a JavaScript program may pass, in spite of the types.
+			const created = binding.create(wrong as unknown as CreateRequest);
+			await expect(created).rejects.toThrow(/^create: (data|topic|request) is .*: expected /);
+			await expect(created).rejects.toThrow(ConfigurationError);
+		}
 		await expect(binding.create({ topic: "a" }, AbortSignal.abort())).rejects.toThrow(PublishError);
 		await binding.close();
 		await expect(binding.create({ topic: "a" })).rejects.toMatchObject({ outcome: "not-sent" });

@@ -1,4 +1,4 @@
-import { StateError } from "../errors.js";
+import { ConfigurationError, StateError } from "../errors.js";
 import type { QoS } from "../mqtt/packet.js";
 import { ACCEPTED, type HealthReason, type ReadHandler, type Report, type Verdict } from "./binding.js";
 import { type Message, type MessageDelivery, ReceivedMessage } from "./message.js";
@@ -82,7 +82,9 @@ export class TypedBinding implements AsyncDisposable {
 	 * Publishes. Resolves when the broker has acknowledged it (QoS 0: when it was written). Rejects with PublishError, whose `outcome` says
 	 * whether the broker may have it, or ConfigurationError for a topic that can't be published to.
 	 */
-	async create({ data = "", topic, retain, qos }: CreateRequest, signal?: AbortSignal): Promise<void> {
+	async create(request: CreateRequest, signal?: AbortSignal): Promise<void> {
+		checkRequest(request);
+		const { data = "", topic, retain, qos } = request;
 		const metadata: Record<string, string> = {};
 		if (topic !== undefined) metadata.topic = topic;
 		if (retain !== undefined) metadata.retain = String(retain);
@@ -160,6 +162,21 @@ export class TypedBinding implements AsyncDisposable {
 		if (this.#closed !== undefined) throw new StateError("the binding is closed");
 		await this.#binding.read(handler);
 	}
+}
+
+/** What the compiler sees in TypeScript and nobody in JavaScript. */
+function checkRequest(request: unknown): asserts request is CreateRequest {
+	if (typeof request !== "object" || request === null) throw wrong("request", request, "an object");
+	const { data, topic } = request as Readonly<Record<string, unknown>>;
+	if (data !== undefined && typeof data !== "string" && !(data instanceof Uint8Array)) {
+		throw wrong("data", data, "text or a Uint8Array; JSON.stringify() turns anything else into text");
+	}
+	if (topic !== undefined && typeof topic !== "string") throw wrong("topic", topic, "text");
+}
+
+function wrong(property: string, value: unknown, expected: string): ConfigurationError {
+	const kind = value === null ? "null" : typeof value;
+	return new ConfigurationError(`create: ${property} is ${kind}: expected ${expected}`, { property });
 }
 
 /**

@@ -41,6 +41,7 @@ describe("readFlags", () => {
 	});
 
 	it.each([
+		{ argv: ["--foo"], problem: "unknown flag --foo" },
 		{ argv: ["--app-prot", "3000"], problem: "unknown flag --app-prot; did you mean --app-port?" },
 		{ argv: ["--app-id"], problem: "--app-id needs a value: --app-id ID" },
 		{ argv: ["--app-id", "--wait"], problem: "--app-id needs a value: --app-id ID" },

@@ -80,6 +80,6 @@ function unexpected(argument: string): ConfigurationError {
 }
 
 function unknown(name: string, known: readonly string[]): ConfigurationError {
-	const near = nearestName(name, known);
+	const near = nearestName(name, known, Math.max(1, Math.floor(name.length / 3)));
 	return flagError(name, `unknown flag --${name}${near === undefined ? "" : `; did you mean --${near}?`}`);
 }

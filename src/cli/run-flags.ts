@@ -28,7 +28,7 @@ export const RUN_FLAGS: readonly Flag[] = [
 		value: "DURATION",
 		help: "keep the API up so long after a stop began, while the app is there",
 	},
-	{ name: "log-level", value: "LEVEL", help: "debug, info, warn or error (info)" },
+	{ name: "log-level", value: "LEVEL", help: "debug, info, warn, error or fatal (info)" },
 	{ name: "log-as-json", help: "one JSON object a line" },
 	{ name: "log-file", value: "FILE", help: "append the log to a file instead of standard output" },
 	{ name: "enable-api-logging", help: "log each request to the HTTP API" },

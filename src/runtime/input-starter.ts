@@ -93,7 +93,7 @@ export class InputStarter {
 
 	#decline(): void {
 		if (this.#state !== "declined")
-			this.#options.onReport({ level: "info", code: "input-declined", message: this.#no() });
+			this.#options.onReport({ level: "warn", code: "input-declined", message: this.#no() });
 		this.#state = "declined";
 	}
 
@@ -105,7 +105,8 @@ export class InputStarter {
 	}
 
 	#no(): string {
-		return `the app wants no events of component "${this.name}": it is an output only until the app's port was away and is back`;
+		const { name, binding } = this.#options;
+		return `the app wants no events of component "${name}": it answered OPTIONS /${binding.route} with neither 2xx nor 405 (or set "direction: input", which does not ask); asked again when the app was away and is back`;
 	}
 
 	#unanswered(): string {
