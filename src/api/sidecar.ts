@@ -46,7 +46,9 @@ export class Sidecar {
 
 	/** Invokes an output binding. Rejects as the runtime does. */
 	invoke(name: string, request: BindingRequest, signal: AbortSignal): Promise<InvokeResponse | undefined> {
-		return this.#options.runtime.invokeBinding(name, { ...request, dataIsJson: true }, signal);
+		// Member by member: a spread of this object costs more than all else here.
+		const { operation, data, metadata } = request;
+		return this.#options.runtime.invokeBinding(name, { operation, data, dataIsJson: true, metadata }, signal);
 	}
 
 	/** Components are loaded; callers may begin. */
