@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { listen } from "../../support/connection-recorder.js";
 import { eventually } from "../../support/eventually.js";
@@ -82,10 +84,14 @@ test("F-51: the largest message there is, 256 MB, is read piece by piece and cos
 	});
 	await using it = new ClientUnderTest(broker.url);
 	let most = 0;
+	setFlagsFromString("--expose-gc");
+	const collect: () => void = runInNewContext("gc");
 	const before = process.memoryUsage().arrayBuffers;
 	const watch = setInterval(() => {
+		// What is garbage already is none of ours; when the engine sees to it differs.
+		collect();
 		most = Math.max(most, process.memoryUsage().arrayBuffers - before);
-	}, 1);
+	}, 10);
 	await it.client.connect();
 	await eventually(() => expect(it.deliveries).toHaveLength(2), { timeoutMs: 20_000 });
 	clearInterval(watch);
@@ -94,7 +100,7 @@ test("F-51: the largest message there is, 256 MB, is read piece by piece and cos
 		[2, 1, false],
 	]);
 	expect(broker.isWritten).toBe(true);
-	// What the sockets of both sides hold until it is collected.
-	expect(most).toBeLessThan(48 * 1024 * 1024);
+	// What the sockets of both sides hold.
+	expect(most).toBeLessThan(16 * 1024 * 1024);
 	expect(it.client.status().buffered).toBeLessThan(1_000);
 });
