@@ -1,9 +1,11 @@
-// Writes what documentation repeats of the code: docs/reference/metadata.md and the table of fields in README.md.
+// Writes what documentation repeats of the code: docs/reference/metadata.md, docs/reference/metrics.md and the table of
+// fields in README.md.
 // With --check it writes nothing and ends with 1 where something is not current. Needs a built dist.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { renderFieldTable } from "../dist/bindings/metadata.js";
 import { MQTT3_FIELDS } from "../dist/bindings/mqtt3-fields.js";
+import { METRICS, renderMetricTable } from "../dist/diagnostics/metric-table.js";
 
 const ROOT = dirname(import.meta.dirname);
 
@@ -51,8 +53,38 @@ Naming one of these ends the start with an error that says so.
 
 ${renderFieldTable(notYet)}`;
 
+const metrics = `<!-- Generated from src/diagnostics/metric-table.ts by "npm run generate"; edit that instead. -->
+
+# Metrics
+
+\`\`\`bash
+curl http://127.0.0.1:9090/metrics
+\`\`\`
+
+The sidecar serves Prometheus' text format on \`--metrics-port\` (9090; a free port where nobody chose one and 9090 is taken; the log names
+it) and \`--metrics-listen-address\` (127.0.0.1; for a scraper on another machine \`0.0.0.0\`). \`--enable-metrics=false\` switches them off.
+
+Every metric has the labels \`app_id\` and \`namespace\` beside its own. \`component\` is the name of a loaded component; no label ever holds a
+topic, a URL or anything that a message brings. Counters begin with the process.
+
+## Dapr's
+
+${renderMetricTable(METRICS.filter(({ name }) => name.startsWith("dapr_")))}
+An attempt that says nothing of the message (the app does not listen, we stop) is not counted. What a caller asks of a component that is
+not there is not counted either: its names could be anything.
+
+## Ours, for what Dapr has none
+
+${renderMetricTable(METRICS.filter(({ name }) => !name.startsWith("dapr_")))}
+## Of the process and of Node
+
+\`process_…\` and \`nodejs_…\` as \`prom-client\` names them: CPU, memory, file descriptors, garbage collection, event loop. The package is
+loaded with the first scrape.
+`;
+
 const stale = [
 	update("docs/reference/metadata.md", () => reference),
+	update("docs/reference/metrics.md", () => metrics),
 	update("README.md", (text) => between(text, "fields", readmeFields)),
 ].filter(Boolean);
 

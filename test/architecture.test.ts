@@ -25,7 +25,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 	secretstores: [],
 	runtime: ["undici", "yaml", "zod"],
 	api: ["fastify"],
-	diagnostics: ["pino"],
+	diagnostics: ["pino", "prom-client"],
 	cli: ["commander", "mqtt-packet", "zod"],
 	"index.ts": [],
 };

@@ -29,6 +29,19 @@ export function isLoopback(address: string): boolean {
 	}
 }
 
+/** What is listened for, and the flags that choose where, for messages. */
+export interface ListenerWords {
+	readonly what: string;
+	readonly portFlag: string;
+	readonly addressFlag: string;
+}
+
+const HTTP_API: ListenerWords = {
+	what: "HTTP API",
+	portFlag: "--dapr-http-port",
+	addressFlag: "--dapr-listen-addresses",
+};
+
 /**
  * Starts one server per address, all on the same port. Resolves with those that listen; addresses that this machine does
  * not have are left out as long as one is there. Rejects with ConfigurationError; nothing listens then.
@@ -37,10 +50,11 @@ export async function listenOnAll(
 	addresses: readonly string[],
 	port: number,
 	createServer: () => Server,
+	words: ListenerWords = HTTP_API,
 ): Promise<readonly Server[]> {
 	for (let attempt = 1; ; attempt++) {
 		try {
-			return await listenOnce(addresses, port, createServer);
+			return await listenOnce(addresses, port, createServer, words);
 		} catch (error) {
 			// Port 0: the system chose one for the first address that the second has given away.
 			const again = port === 0 && attempt < PORT_ATTEMPTS && codeOf((error as Error).cause) === "EADDRINUSE";
@@ -53,6 +67,7 @@ async function listenOnce(
 	addresses: readonly string[],
 	wanted: number,
 	createServer: () => Server,
+	words: ListenerWords,
 ): Promise<readonly Server[]> {
 	const servers: Server[] = [];
 	let port = wanted;
@@ -69,10 +84,10 @@ async function listenOnce(
 				continue;
 			}
 			for (const started of servers) started.close();
-			throw cannotListen(host, port, error);
+			throw cannotListen(words, host, port, error);
 		}
 	}
-	if (servers.length === 0) throw cannotListen(addresses.join(", "), wanted, absent);
+	if (servers.length === 0) throw cannotListen(words, addresses.join(", "), wanted, absent);
 	return servers;
 }
 
@@ -101,11 +116,16 @@ function isAbsent(error: unknown): boolean {
 	return code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT" || code === "ENOTFOUND";
 }
 
-function cannotListen(host: string, port: number, cause: unknown): ConfigurationError {
+function cannotListen(
+	{ what, portFlag, addressFlag }: ListenerWords,
+	host: string,
+	port: number,
+	cause: unknown,
+): ConfigurationError {
 	const code = codeOf(cause);
-	const flag = isAbsent(cause) ? "--dapr-listen-addresses" : "--dapr-http-port";
+	const flag = isAbsent(cause) ? addressFlag : portFlag;
 	const reason = code === "EADDRINUSE" ? `port ${port} is in use` : `can't listen on port ${port} (${code})`;
-	const message = `HTTP API: ${reason} on ${host}; choose another with ${flag}`;
+	const message = `${what}: ${reason} on ${host}; choose another with ${flag}`;
 	return new ConfigurationError(message, { cause, property: flag.slice(2) });
 }
 

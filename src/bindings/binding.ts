@@ -119,8 +119,70 @@ export interface BrokerConnection {
 	readonly clientId: string;
 }
 
+/** The figures of one connection. */
+export interface ConnectionStatistics {
+	/** `both`; with `splitConnections` `consumer` or `producer`. */
+	readonly role: "both" | "consumer" | "producer";
+	readonly isOnline: boolean;
+	/** Every filter was granted with the QoS asked for; true where nothing is to be subscribed to. */
+	readonly isSubscribed: boolean;
+	/** CONNECTs that the broker accepted. */
+	readonly connects: number;
+	/** Attempts that failed and connections that ended, by cause: a few fixed words. */
+	readonly losses: Readonly<Record<string, number>>;
+	/** How often the broker had lost the session. */
+	readonly sessionsLost: number;
+	/** Publishes that wait or are unanswered. */
+	readonly publishesPending: number;
+}
+
+/** What became of messages of an input so far, and where they are now. */
+export interface InputStatistics {
+	/** At the app. */
+	readonly inFlight: number;
+	/** In memory, not handed over yet. */
+	readonly waiting: number;
+	readonly waitingBytes: number;
+	/** Un-acknowledged on the present connection, wherever they are. */
+	readonly unacknowledged: number;
+	readonly unacknowledgedBytes: number;
+	/** How long the oldest of these has been here, in milliseconds; 0 without one. */
+	readonly oldestUnacknowledgedMs: number;
+	/** Refused, their retries used up, un-acknowledged. */
+	readonly held: number;
+	/** Too large to be read, un-acknowledged. */
+	readonly heldOversized: number;
+	/** Unfinished deliveries whose connection is gone. */
+	readonly orphans: number;
+	/** Nothing is handed over. */
+	readonly isPaused: boolean;
+	/** Acknowledgements leave strictly in arrival order, by configuration or because the broker insists. */
+	readonly isStrict: boolean;
+	/** Counters, by a few fixed words. */
+	readonly dropped: Readonly<Record<string, number>>;
+	readonly deadLettered: number;
+	readonly staleAcknowledgements: number;
+	readonly skipped: number;
+	readonly copies: number;
+	readonly adopted: number;
+	readonly strays: number;
+}
+
+/** The figures of a binding, for metrics: counters since its start, and how things are now. */
+export interface BindingStatistics {
+	readonly connections: readonly ConnectionStatistics[];
+	/** Absent where `direction` excludes input. */
+	readonly input?: InputStatistics;
+	/** How long each of our certificates is still valid, in days; less than 0: it has expired. Absent: there is none. */
+	readonly certificateDays: { readonly client?: number; readonly ca?: number };
+	/** The broker's certificate is not verified. */
+	readonly isUnverified: boolean;
+}
+
 /** A component that is both, over one connection. */
 export interface Binding extends InputBinding, OutputBinding {
+	/** Its figures. Takes time in proportion to the messages in memory: for a scrape, not for every message. */
+	statistics(): BindingStatistics;
 	/** The connections it will keep: one, or one for each direction. Known once init() has resolved; empty before. */
 	readonly connections: readonly BrokerConnection[];
 	/** Begins to connect, app or no app. Returns at once, never rejects; health() tells. */

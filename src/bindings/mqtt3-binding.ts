@@ -3,6 +3,7 @@ import { MqttClient } from "../mqtt/client.js";
 import type { Dial } from "../mqtt/connection.js";
 import type {
 	Binding,
+	BindingStatistics,
 	BrokerConnection,
 	ComponentMetadata,
 	HealthReason,
@@ -16,6 +17,7 @@ import { Mqtt3Input } from "./mqtt3-input.js";
 import { parseMqtt3Metadata } from "./mqtt3-metadata.js";
 import type { Mqtt3Settings } from "./mqtt3-options.js";
 import { Mqtt3Output, OPERATIONS } from "./mqtt3-output.js";
+import { certificateDays, connectionStatistics, inputStatistics } from "./mqtt3-statistics.js";
 
 /** How often the input is looked at for being stalled. */
 const WATCH_MS = 1_000;
@@ -148,6 +150,19 @@ export class Mqtt3Binding implements Binding {
 			return reasons;
 		}
 		return [...reasons, ...deliveryReasons(consumer, input, settings.ackOrder === "strict")];
+	}
+
+	statistics(): BindingStatistics {
+		const { settings, input, consumer } = this.#initialized;
+		return {
+			connections: this.#clients.map(([client]) => {
+				const role = settings.splitConnections ? (client === consumer ? "consumer" : "producer") : "both";
+				return connectionStatistics(role, client.status());
+			}),
+			...(this.reads !== "never" && { input: inputStatistics(consumer, input, settings.ackOrder === "strict") }),
+			certificateDays: certificateDays(settings.tls, Date.now()),
+			isUnverified: settings.tls?.insecureSkipVerify ?? false,
+		};
 	}
 
 	onReport(listener: (report: Report) => void): () => void {

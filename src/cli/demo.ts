@@ -7,6 +7,7 @@ import { COMMAND_TOPIC, DemoDevice, READING_TOPIC } from "./demo-device.js";
 import { DemoOutput } from "./demo-output.js";
 import { FlagValues } from "./flag-values.js";
 import { type Flag, readFlags } from "./flags.js";
+import { isPortTaken } from "./port-taken.js";
 import { createRunLogger } from "./run-logger.js";
 import { readRunRequest } from "./run-options.js";
 import { type Environment, type OpenSidecar, openSidecar } from "./sidecar.js";
@@ -179,7 +180,14 @@ async function openDemoSidecar(
 	onShutdown: () => void,
 ): Promise<OpenSidecar> {
 	const argv = ["--app-id", "demo", "--app-port", `${app.port}`, "--resources-path", COMPONENTS];
-	const request = readRunRequest([...argv, "--dapr-http-port", `${port}`, "--log-level", "warn"]);
+	const request = readRunRequest([
+		...argv,
+		"--dapr-http-port",
+		`${port}`,
+		"--log-level",
+		"warn",
+		"--enable-metrics=false",
+	]);
 	assert(request.kind === "run");
 	const tokens = { DAPR_API_TOKEN: undefined, DAPR_API_TOKEN_FILE: undefined, APP_API_TOKEN: undefined };
 	return await openSidecar({
@@ -199,11 +207,6 @@ async function onUsualPort<T>(port: number, start: (port: number) => Promise<T>)
 		if (!isPortTaken(error)) throw error;
 		return await start(0);
 	}
-}
-
-function isPortTaken(error: unknown): boolean {
-	if (!(error instanceof Error)) return false;
-	return ("code" in error && error.code === "EADDRINUSE") || isPortTaken(error.cause);
 }
 
 /** A path as it is shorter to write: from here, or in full. */

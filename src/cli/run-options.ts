@@ -28,6 +28,8 @@ export interface RunOptions {
 	readonly apiLogging: boolean;
 	readonly allowedHosts: readonly string[];
 	readonly allowedOrigins: readonly string[];
+	/** Absent: no metrics. */
+	readonly metrics: MetricsListener | undefined;
 	/** Bytes; 0: no limit. */
 	readonly maxBodySize: number;
 	readonly maxHeaderSize: number;
@@ -51,6 +53,14 @@ export interface AppHealthCheck {
 	readonly timeoutMs: number;
 	/** So many failures in a row make the app unhealthy. */
 	readonly threshold: number;
+}
+
+/** Where metrics are served. */
+export interface MetricsListener {
+	/** Undefined: 9090, or any free one where that is taken. */
+	readonly port: number | undefined;
+	/** The host without brackets, as sockets take it. */
+	readonly address: string;
 }
 
 /** What a `run` command line asks for. */
@@ -100,7 +110,7 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		// daprd's own default, which the injector passes on, is 0: no app.
 		appPort: appPort === 0 ? undefined : appPort,
 		appProtocol: readAppProtocol(flags),
-		appChannelAddress: readAppAddress(flags),
+		appChannelAddress: readHost(flags, "app-channel-address"),
 		appMaxConcurrency: concurrency > 0 ? concurrency : undefined,
 		appProbeTimeoutMs: flags.durationMs("app-binding-options-timeout") || 3_000,
 		appHealthCheck: readAppHealthCheck(flags),
@@ -112,6 +122,7 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		apiLogging: flags.boolean("enable-api-logging") ?? false,
 		allowedHosts: flags.list("allowed-hosts"),
 		allowedOrigins: flags.list("allowed-origins"),
+		metrics: readMetrics(flags),
 		maxBodySize: readMaxBodySize(flags),
 		maxHeaderSize: readMaxHeaderSize(flags),
 		gracePeriodMs: (graceSeconds < 0 ? 5 : graceSeconds) * 1_000,
@@ -142,13 +153,19 @@ function readAppProtocol(flags: FlagValues): "http" | "https" {
 }
 
 /** The host without brackets, as sockets take it. */
-function readAppAddress(flags: FlagValues): string {
-	const host = (flags.text("app-channel-address") || "127.0.0.1").replace(/^\[(.*)\]$/, "$1");
+function readHost(flags: FlagValues, name: string): string {
+	const host = (flags.text(name) || "127.0.0.1").replace(/^\[(.*)\]$/, "$1");
 	const isIpv6 = isIP(host) === 6;
 	if (!(isIpv6 || /^[\w.-]+$/.test(host)) || !URL.canParse(`http://${isIpv6 ? `[${host}]` : host}`)) {
-		flags.problem("app-channel-address", "a host name or an IP address, without scheme and port");
+		flags.problem(name, "a host name or an IP address, without scheme and port");
 	}
 	return host;
+}
+
+function readMetrics(flags: FlagValues): MetricsListener | undefined {
+	const port = flags.integer("metrics-port", 0, 65_535);
+	const address = readHost(flags, "metrics-listen-address");
+	return flags.boolean("enable-metrics") === false ? undefined : { port, address };
 }
 
 /** As in daprd: 0 and less mean the default, and the numbers must fit together also where there is no health check. */

@@ -39,6 +39,7 @@ class Run {
 	async toTheEnd(): Promise<number> {
 		this.#watchProcess();
 		const sidecar = await this.#open();
+		if (sidecar.metricsUrl !== undefined) this.#logger.info(`metrics on ${sidecar.metricsUrl}`);
 		this.#logger.info(`listening on ${sidecar.url}`);
 		try {
 			sidecar.runtime.start();
@@ -75,7 +76,7 @@ class Run {
 	#startApp(sidecar: OpenSidecar): Promise<ChildApp> | undefined {
 		const { command } = this.#options;
 		if (command === undefined) return undefined;
-		const env = appEnvironment(this.#env, this.#options, sidecar.httpPort);
+		const env = appEnvironment(this.#env, this.#options, sidecar);
 		return ChildApp.start({ command, env, stdout: process.stdout, stderr: process.stderr });
 	}
 
@@ -116,7 +117,11 @@ class Run {
 }
 
 /** What an app finds in its environment, as with `dapr run`. */
-export function appEnvironment(env: Environment, options: RunOptions, httpPort: number | undefined): Environment {
+export function appEnvironment(
+	env: Environment,
+	options: RunOptions,
+	{ httpPort, metricsPort }: Pick<OpenSidecar, "httpPort" | "metricsPort">,
+): Environment {
 	const { appId, appPort, appProtocol, appChannelAddress } = options;
 	return {
 		...env,
@@ -125,5 +130,6 @@ export function appEnvironment(env: Environment, options: RunOptions, httpPort: 
 		APP_PROTOCOL: appProtocol,
 		APP_CHANNEL_ADDRESS: appChannelAddress,
 		...(httpPort !== undefined && { DAPR_HTTP_PORT: String(httpPort) }),
+		...(metricsPort !== undefined && { DAPR_METRICS_PORT: String(metricsPort) }),
 	};
 }

@@ -1,8 +1,10 @@
 import { createHttpServer } from "../api/http-server.js";
+import { type MetricsServer, startMetricsServer } from "../api/metrics-server.js";
 import { Sidecar } from "../api/sidecar.js";
 import { Mqtt3Binding } from "../bindings/mqtt3-binding.js";
 import { renderReady } from "../diagnostics/health.js";
 import type { Logger } from "../diagnostics/logger.js";
+import { Metrics } from "../diagnostics/metrics.js";
 import { reportLogger } from "../diagnostics/report-logger.js";
 import type { AppChannel } from "../runtime/app-channel.js";
 import { createHttpChannel } from "../runtime/http-channel.js";
@@ -11,8 +13,12 @@ import { Registry } from "../runtime/registry.js";
 import { Runtime } from "../runtime/runtime.js";
 import { LocalEnv } from "../secretstores/local-env.js";
 import { LocalFile } from "../secretstores/local-file.js";
+import { isPortTaken } from "./port-taken.js";
 import type { RunOptions } from "./run-options.js";
 import { readVersion } from "./version.js";
+
+/** daprd's. */
+const DEFAULT_METRICS_PORT = 9_090;
 
 /** What a process's environment is to this program. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -23,6 +29,8 @@ export interface OpenSidecarOptions {
 	readonly env: Environment;
 	readonly cwd: string;
 	readonly logger: Logger;
+	/** How many lines of the log were lost so far. Default: none. */
+	readonly logLinesDropped?: () => number;
 	/** Somebody asked for the end over the API. `force`: at once. */
 	readonly onShutdown: (force: boolean) => void;
 }
@@ -33,6 +41,9 @@ export interface OpenSidecar extends AsyncDisposable {
 	readonly url: string;
 	/** Absent with a socket file. */
 	readonly httpPort: number | undefined;
+	/** `http://127.0.0.1:9090/metrics`. Absent without metrics. */
+	readonly metricsUrl: string | undefined;
+	readonly metricsPort: number | undefined;
 	readonly runtime: Runtime;
 	/** First half of a graceful stop: nothing more goes to the app, the API still serves. False when handlers were left running. */
 	drain(): Promise<boolean>;
@@ -47,6 +58,8 @@ export interface OpenSidecar extends AsyncDisposable {
 export async function openSidecar(given: OpenSidecarOptions): Promise<OpenSidecar> {
 	const { options, env, logger } = given;
 	const registry = createRegistry(env, given.cwd);
+	const metrics = createMetrics(given);
+	const log = reportLogger(logger);
 	const { components, problems } = await load(given, registry);
 	const runtime = new Runtime({
 		components,
@@ -54,13 +67,18 @@ export async function openSidecar(given: OpenSidecarOptions): Promise<OpenSideca
 		appChannel: createAppChannel(options, env),
 		appHealth: options.appHealthCheck,
 		gracePeriodMs: options.gracePeriodMs,
-		onReport: reportLogger(logger),
+		onReport: (component, report) => {
+			metrics?.report(component, report);
+			log(component, report);
+		},
+		meter: metrics?.meter,
 	});
 	await runtime.init().catch((error) => problems.push(error));
 	try {
 		if (problems.length > 0) throw new AggregateError(problems, "the components can't be used");
-		return await serve(given, runtime);
+		return await serve(given, runtime, metrics);
 	} catch (error) {
+		metrics?.[Symbol.dispose]();
 		await runtime.close();
 		throw error;
 	}
@@ -85,7 +103,13 @@ async function load({ options, env, logger }: OpenSidecarOptions, registry: Regi
 	}
 }
 
-async function serve({ options, env, logger, onShutdown }: OpenSidecarOptions, runtime: Runtime): Promise<OpenSidecar> {
+function createMetrics({ options, env, logLinesDropped = () => 0 }: OpenSidecarOptions): Metrics | undefined {
+	if (options.metrics === undefined) return undefined;
+	return new Metrics({ appId: options.appId, namespace: env.NAMESPACE ?? "", logLinesDropped });
+}
+
+async function serve(given: OpenSidecarOptions, runtime: Runtime, metrics: Metrics | undefined): Promise<OpenSidecar> {
+	const { options, env, logger, onShutdown } = given;
 	const sidecar = new Sidecar({
 		appId: options.appId,
 		runtime,
@@ -113,13 +137,21 @@ async function serve({ options, env, logger, onShutdown }: OpenSidecarOptions, r
 		onWarning: (message) => logger.warn(message),
 	});
 	const [url = ""] = await server.listen();
+	const metricsServer = await serveMetrics(given, runtime, metrics).catch(async (error: unknown) => {
+		await server.close();
+		throw error;
+	});
 	const close = async () => {
 		await server.close();
 		await runtime.close();
+		await metricsServer?.close();
+		metrics?.[Symbol.dispose]();
 	};
 	return {
 		url,
 		httpPort: options.socketPath === undefined ? Number(new URL(url).port) : undefined,
+		metricsUrl: metricsServer?.url,
+		metricsPort: metricsServer?.port,
 		runtime,
 		drain: () => runtime.drain(),
 		close,
@@ -128,6 +160,32 @@ async function serve({ options, env, logger, onShutdown }: OpenSidecarOptions, r
 			await close();
 		},
 	};
+}
+
+async function serveMetrics(
+	{ options, logger }: OpenSidecarOptions,
+	runtime: Runtime,
+	metrics: Metrics | undefined,
+): Promise<MetricsServer | undefined> {
+	if (options.metrics === undefined || metrics === undefined) return undefined;
+	const { address, port } = options.metrics;
+	const start = (on: number) =>
+		startMetricsServer({
+			port: on,
+			address,
+			allowedHosts: options.allowedHosts,
+			scrape: () => metrics.scrape(runtime),
+			onError: (error) => logger.error("the metrics could not be read", { error }),
+		});
+	if (port !== undefined) return await start(port);
+	try {
+		return await start(DEFAULT_METRICS_PORT);
+	} catch (error) {
+		// Nobody chose it, and Prometheus itself likes to live there.
+		if (!isPortTaken(error)) throw error;
+		logger.warn(`metrics: port ${DEFAULT_METRICS_PORT} is in use, a free one is taken; --metrics-port chooses`);
+		return await start(0);
+	}
 }
 
 function createRegistry(env: Environment, cwd: string): Registry {

@@ -1,4 +1,5 @@
 import type { BrokerUrl } from "./broker-url.js";
+import type { LossCounts } from "./loss-cause.js";
 import type { SubscriptionProblem } from "./subscriptions.js";
 
 /** offline: waiting for the next attempt · connecting · online: CONNACK read · closed: for good. */
@@ -14,6 +15,12 @@ export interface ClientStatus {
 	readonly cause: Error | undefined;
 	/** CONNECTs accepted so far. */
 	readonly connects: number;
+	/** Attempts that failed and connections that ended, by cause. */
+	readonly losses: LossCounts;
+	/** How often the broker had lost the session. */
+	readonly sessionsLost: number;
+	/** Unfinished deliveries whose connection is gone. */
+	readonly orphans: number;
 	/** Somebody reads: SUBSCRIBE was asked for. */
 	readonly subscribing: boolean;
 	/** Every filter was answered in this session. */

@@ -6,6 +6,7 @@ import { dial } from "./connection.js";
 import { ConnectionWatch } from "./connection-watch.js";
 import type { Delivery } from "./delivery.js";
 import type { InboundCounters } from "./inbound.js";
+import { lossCause } from "./loss-cause.js";
 import type { ApplicationMessage, ConnAckPacket, ConnectPacket } from "./packet.js";
 import { Publisher } from "./publisher.js";
 import { type ReconnectListener, ReconnectLoop } from "./reconnect-loop.js";
@@ -30,6 +31,8 @@ export class MqttClient {
 	#since = performance.now();
 	#cause: Error | undefined;
 	#connects = 0;
+	readonly #losses: Record<string, number> = {};
+	#sessionsLost = 0;
 	#lastArrival = 0;
 	readonly #window = new WindowEstimate();
 	#closed: Promise<void> | undefined;
@@ -47,6 +50,7 @@ export class MqttClient {
 			{
 				delivered: (delivery) => {
 					this.#lastArrival = performance.now();
+					delivery.arrivedAt = this.#lastArrival;
 					this.#window.arrived(this.#lastArrival);
 					listener?.delivered(delivery);
 				},
@@ -97,6 +101,9 @@ export class MqttClient {
 			url: this.#options.url,
 			cause: this.#cause,
 			connects: this.#connects,
+			losses: this.#losses,
+			sessionsLost: this.#sessionsLost,
+			orphans: inbound.orphans,
 			subscribing: this.#subscriptions.isRequested,
 			subscribed: this.#subscriptions.isComplete,
 			problems: this.#subscriptions.problems(),
@@ -214,6 +221,7 @@ export class MqttClient {
 		this.#setState("online");
 		this.#report("info", "connected", `connected to ${url.href}${sessionPresent ? ", session resumed" : ""}`);
 		if (!sessionPresent && !cleanSession && this.#connects > 1) {
+			this.#sessionsLost++;
 			this.#report(
 				"error",
 				"session-lost",
@@ -239,6 +247,8 @@ export class MqttClient {
 	#offline(code: string, cause: Error, delayMs: number): void {
 		this.#setState("offline", cause);
 		if (this.#closed !== undefined) return;
+		const lost = lossCause(cause);
+		this.#losses[lost] = (this.#losses[lost] ?? 0) + 1;
 		this.#report("warn", code, `${cause.message}; next attempt in ${Math.round(delayMs)} ms`, cause);
 	}
 

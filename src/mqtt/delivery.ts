@@ -44,6 +44,8 @@ export class Delivery {
 	stage: "waiting" | "at-app" | "between" | "held" | "settled" = "waiting";
 	/** When it is due again, or was last tried, by the handler's clock. */
 	at = 0;
+	/** When it first came, by the client's clock. */
+	arrivedAt = 0;
 	/** The delivery that waits for this one's handler, perhaps for others' too: see `deliverable`. */
 	successor: Delivery | undefined = undefined;
 	/** Those whose handlers ran when this one came, and must end before it starts. */

@@ -3,7 +3,7 @@ import type { InputBinding, ReadHandler, Report } from "../bindings/binding.js";
 import type { AppChannel } from "./app-channel.js";
 import { type AppState, AppWatch, type HealthCheck } from "./app-watch.js";
 import { InputStarter } from "./input-starter.js";
-import type { RuntimeHealth } from "./runtime.js";
+import type { CallMeter, RuntimeHealth } from "./runtime.js";
 
 /** An input and the component's name. */
 export interface NamedInput {
@@ -18,6 +18,7 @@ export interface AppInputsOptions {
 	/** Absent: the app is not asked whether it is well. */
 	readonly health?: HealthCheck | undefined;
 	readonly onReport: (component: string | undefined, report: Report) => void;
+	readonly meter?: CallMeter | undefined;
 }
 
 /** Why an app takes no events: for machines, for the bindings and for people. */
@@ -92,11 +93,14 @@ export class AppInputs {
 	}
 
 	#handler(name: string, route: string): ReadHandler {
-		const { channel } = this.#options;
+		const { channel, meter } = this.#options;
 		return async (event, signal) => {
+			const startedAt = meter === undefined ? 0 : performance.now();
 			const verdict = await channel.sendBindingEvent(name, route, event, signal);
-			if (verdict.kind === "accepted" || verdict.kind === "failed") this.#watch.answered();
-			else if (verdict.kind === "unreachable" || verdict.crashed) this.#watch.lost();
+			if (verdict.kind === "accepted" || verdict.kind === "failed") {
+				this.#watch.answered();
+				meter?.delivered(name, performance.now() - startedAt, verdict.kind === "accepted");
+			} else if (verdict.kind === "unreachable" || verdict.crashed) this.#watch.lost();
 			return verdict;
 		};
 	}
@@ -129,6 +133,11 @@ export class AppInputs {
 	get started(): boolean {
 		// dapr: pkg/runtime/runtime.go, an app that is never well does not keep its sidecar from starting.
 		return this.#watch.found && (this.#options.health !== undefined || this.#starters.every(({ asked }) => asked));
+	}
+
+	/** Whether the app takes events. */
+	get state(): AppState {
+		return this.#watch.state;
 	}
 
 	/** Why the app gets no events, or not all. */

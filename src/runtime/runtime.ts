@@ -1,8 +1,8 @@
-import type { HealthReason, InvokeRequest, InvokeResponse, Report } from "../bindings/binding.js";
+import type { BindingStatistics, HealthReason, InvokeRequest, InvokeResponse, Report } from "../bindings/binding.js";
 import { NotFoundError, StateError } from "../errors.js";
 import type { AppChannel } from "./app-channel.js";
 import { AppInputs } from "./app-inputs.js";
-import type { HealthCheck } from "./app-watch.js";
+import type { AppState, HealthCheck } from "./app-watch.js";
 import { initBindings, type LoadedBinding } from "./init-bindings.js";
 import type { Registry } from "./registry.js";
 
@@ -33,6 +33,16 @@ export interface RuntimeOptions {
 	readonly gracePeriodMs: number;
 	/** Everything that happens below, for logs and metrics. */
 	readonly onReport?: (component: string | undefined, report: Report) => void;
+	/** Gets the figures of every call. */
+	readonly meter?: CallMeter | undefined;
+}
+
+/** Counts calls. On the way of every message: must be quick and must not throw. Only names of loaded components and their operations come here. */
+export interface CallMeter {
+	/** The app has accepted or refused an event. Times in milliseconds. */
+	delivered(component: string, elapsedMs: number, accepted: boolean): void;
+	/** An output binding has done its work, or has not. */
+	invoked(component: string, operation: string, elapsedMs: number, succeeded: boolean): void;
 }
 
 /** What the runtime knows of one component, in the words of Dapr's metadata API. */
@@ -80,12 +90,12 @@ export class Runtime {
 		if (this.#phase !== "initialised") throw new StateError(`the runtime can't be started: it is ${this.#phase}`);
 		this.#phase = "running";
 		for (const { binding } of this.#bindings.values()) binding.start();
-		const { appChannel: channel, appHealth: health, onReport = () => {} } = this.#options;
+		const { appChannel: channel, appHealth: health, onReport = () => {}, meter } = this.#options;
 		if (channel === undefined) return;
 		const inputs = this.#loaded
 			.filter(({ binding }) => binding.reads !== "never")
 			.map(({ component, binding }) => ({ name: component.name, binding }));
-		this.#app = new AppInputs({ channel, inputs, health, onReport });
+		this.#app = new AppInputs({ channel, inputs, health, onReport, meter });
 		this.#app.start();
 	}
 
@@ -114,7 +124,30 @@ export class Runtime {
 				},
 			);
 		}
-		return binding.invoke(request, signal);
+		const { meter } = this.#options;
+		if (meter === undefined) return binding.invoke(request, signal);
+		const startedAt = performance.now();
+		let succeeded = false;
+		try {
+			const response = await binding.invoke(request, signal);
+			succeeded = true;
+			return response;
+		} finally {
+			meter.invoked(name, operation, performance.now() - startedAt, succeeded);
+		}
+	}
+
+	/** The figures of every component. For a scrape, not for every message. */
+	statistics(): readonly { readonly component: string; readonly statistics: BindingStatistics }[] {
+		return this.#loaded.map(({ component, binding }) => ({
+			component: component.name,
+			statistics: binding.statistics(),
+		}));
+	}
+
+	/** Whether the app takes events; undefined without an app, and before start(). */
+	get appState(): AppState | undefined {
+		return this.#app?.state;
 	}
 
 	/** Those that passed init. */

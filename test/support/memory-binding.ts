@@ -1,5 +1,6 @@
 import type {
 	Binding,
+	BindingStatistics,
 	BrokerConnection,
 	ComponentMetadata,
 	HealthReason,
@@ -75,6 +76,10 @@ export class MemoryBinding implements Binding {
 
 	health(): readonly HealthReason[] {
 		return this.#options.reasons ?? [];
+	}
+
+	statistics(): BindingStatistics {
+		return { connections: [], certificateDays: {}, isUnverified: false };
 	}
 
 	onReport(listener: (report: Report) => void): () => void {

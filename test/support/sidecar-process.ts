@@ -102,6 +102,12 @@ export class SidecarProcess implements AsyncDisposable {
 		this.#port = Number(port);
 	}
 
+	/** What a scrape of its metrics gives. */
+	async metrics(): Promise<string> {
+		const [, url] = await this.#program.line(/metrics on (http:[^\s"]+)/);
+		return await (await fetch(url!)).text();
+	}
+
 	/** `POST /v1.0/bindings/{binding}`: an object goes as JSON, text and bytes as they are. */
 	async create(binding: string, body: object | string | Uint8Array, init: RequestInit = {}): Promise<Response> {
 		const plain = typeof body === "string" || body instanceof Uint8Array;
@@ -158,6 +164,7 @@ export class SidecarProcess implements AsyncDisposable {
 				MAIN,
 				"run",
 				...["--app-id", appId, "--dapr-http-port", String(httpPort), "--resources-path", this.resourcesPath],
+				...["--metrics-port", "0"],
 				...(appPort === undefined ? [] : ["--app-port", String(appPort)]),
 				...args,
 				...(command ? ["--", ...command] : []),
