@@ -14,8 +14,8 @@ async function start(program: string, env: Record<string, string> = {}) {
 	const app = await ChildApp.start({
 		command: [process.execPath, "-e", program],
 		env: { PATH: process.env.PATH, ...env },
-		stdout: stream,
-		stderr: stream,
+		stdout: { stream },
+		stderr: { stream },
 	});
 	onTestFinished(() => app.kill());
 	return { app, output };
@@ -53,7 +53,12 @@ describe("ChildApp", () => {
 	it("a reader that is slow holds the app's output back, and one that is gone does not", async () => {
 		const slow = new PassThrough({ highWaterMark: 1 });
 		const command = [process.execPath, "-e", "for (let n = 0; n < 20_000; n++) console.log('x'.repeat(100))"] as const;
-		const app = await ChildApp.start({ command: [...command], env: {}, stdout: slow, stderr: slow });
+		const app = await ChildApp.start({
+			command: [...command],
+			env: {},
+			stdout: { stream: slow },
+			stderr: { stream: slow },
+		});
 		onTestFinished(() => app.kill());
 		slow.on("error", () => {});
 		await eventually(() => expect(slow.writableLength).toBeGreaterThan(0));
@@ -131,7 +136,7 @@ describe("ChildApp", () => {
 		["/", "it is not executable"],
 	])("a command that can't be started (%s) is refused with the reason", async (program, reason) => {
 		const stream = new PassThrough();
-		const starting = ChildApp.start({ command: [program], env: {}, stdout: stream, stderr: stream });
+		const starting = ChildApp.start({ command: [program], env: {}, stdout: { stream }, stderr: { stream } });
 		await expect(starting).rejects.toThrow(ConfigurationError);
 		await expect(starting).rejects.toThrow(`cannot start the app "${program}": ${reason}`);
 	});

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigurationError } from "../errors.js";
 import { LinePrefixer } from "./line-prefixer.js";
@@ -17,10 +17,19 @@ export interface AppEnd {
 export interface ChildAppOptions {
 	readonly command: readonly [string, ...string[]];
 	readonly env: Readonly<Record<string, string | undefined>>;
-	readonly stdout: NodeJS.WritableStream;
-	readonly stderr: NodeJS.WritableStream;
+	readonly stdout: AppOutput;
+	readonly stderr: AppOutput;
 }
 
+/** Where lines of the app go. */
+export interface AppOutput {
+	readonly stream: Writable & { readonly isStalled?: boolean };
+	/** So many lines were lost because nobody reads. */
+	readonly onLost?: (lines: number) => void;
+}
+
+/** How often it is looked whether a reader that holds the app's output back still reads. */
+const LOOK_FOR_READER_MS = 250;
 /** How often the process group is looked at while it is being stopped. */
 const LOOK_EVERY_MS = 20;
 /** How long output is waited for that somebody outside the process group still holds open. */
@@ -89,14 +98,27 @@ export class ChildApp {
 	}
 }
 
-/** As pipe() does, but a target whose reader is gone swallows everything: the app must not block because nobody reads its log. */
-function forwardLines(source: Readable, target: NodeJS.WritableStream): void {
+/**
+ * As pipe() does, but a target whose reader is gone or has stopped reading swallows lines, and counts them: the app must not block because
+ * nobody reads its log.
+ */
+function forwardLines(source: Readable, { stream, onLost }: AppOutput): void {
 	const lines = source.pipe(new LinePrefixer("== APP == "));
 	const resume = () => lines.resume();
-	target.on("drain", resume).on("error", resume);
-	lines.on("data", (chunk) => {
-		if (target.writable && !target.write(chunk)) lines.pause();
+	stream.on("drain", resume).on("error", resume);
+	// A reader that stops reading is not announced.
+	const look = setInterval(() => stream.isStalled && resume(), LOOK_FOR_READER_MS).unref();
+	lines.once("close", () => clearInterval(look));
+	lines.on("data", (chunk: Buffer) => {
+		if (!stream.writable || (stream.isStalled && stream.writableNeedDrain)) onLost?.(countLines(chunk));
+		else if (!stream.write(chunk) && !stream.isStalled) lines.pause();
 	});
+}
+
+function countLines(chunk: Buffer): number {
+	let count = 0;
+	for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) count++;
+	return count;
 }
 
 async function spawnInGroup([program, ...rest]: ChildAppOptions["command"], env: ChildAppOptions["env"]) {

@@ -4,11 +4,12 @@ import { fileURLToPath } from "node:url";
 import { type Broker, startBroker } from "../broker/broker.js";
 import { DemoApp } from "./demo-app.js";
 import { COMMAND_TOPIC, DemoDevice, READING_TOPIC } from "./demo-device.js";
-import { DemoOutput } from "./demo-output.js";
+import { DemoOutput, type DemoStream } from "./demo-output.js";
+import { type DescriptorStream, standardStream } from "./descriptor-stream.js";
 import { FlagValues } from "./flag-values.js";
 import { type Flag, readFlags } from "./flags.js";
 import { isPortTaken } from "./port-taken.js";
-import { createRunLogger } from "./run-logger.js";
+import { createRunLog } from "./run-logger.js";
 import { readRunRequest } from "./run-options.js";
 import { type Environment, type OpenSidecar, openSidecar } from "./sidecar.js";
 import { StopRequest } from "./stop-request.js";
@@ -37,6 +38,9 @@ const COMPONENT_FILE = fileURLToPath(new URL("../../demo/components/boiler.yaml"
 const EXAMPLE_COMMAND = `{"operation":"create","metadata":{"topic":"${COMMAND_TOPIC}"},"data":{"heating":false}}`;
 /** Where people expect things; any free port where one of these is taken. */
 const USUAL_PORTS = { broker: 1883, app: 3000, sidecar: 3500 } as const;
+/** What the output may have waiting for a reader that is slow. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+const LAST_LINES_MS = 200;
 /** Without a round trip for so long something is wrong. */
 const SILENCE_MS = 10_000;
 
@@ -55,8 +59,21 @@ export async function demo(argv: readonly string[], env: Environment): Promise<n
 	}
 	const stop = new StopRequest();
 	stop.listen(() => process.exit(1));
-	process.stdout.on("error", () => stop.ask("nobody reads what is shown"));
-	return await new Demo(settings, new DemoOutput(process.stdout), stop).run(env);
+	const stdout = standardStream(process.stdout);
+	stdout.onReaderGone = () => stop.ask("nobody reads what is shown");
+	process.on("exit", () => stdout.flushSync(LAST_LINES_MS));
+	return await new Demo(settings, new DemoOutput(boundedOutput(stdout, process.stdout)), stop).run(env);
+}
+
+/** What a reader that is slow has not taken is lost beyond a bound: the messages do not wait for it. */
+function boundedOutput(stream: DescriptorStream, terminal: NodeJS.WriteStream): DemoStream {
+	return {
+		write(text) {
+			if (stream.writableLength <= MAX_WAITING_BYTES) stream.write(text);
+		},
+		isTTY: terminal.isTTY,
+		hasColors: () => terminal.hasColors(),
+	};
 }
 
 function readSettings(argv: readonly string[]): DemoSettings | "help" {
@@ -194,7 +211,7 @@ async function openDemoSidecar(
 		options: request.options,
 		env: { ...env, ...tokens, DEMO_BROKER_URL: broker.url },
 		cwd: process.cwd(),
-		logger: createRunLogger(request.options, process.stderr),
+		logger: createRunLog(request.options, standardStream(process.stderr)).logger,
 		onShutdown,
 	});
 }

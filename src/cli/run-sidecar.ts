@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../diagnostics/logger.js";
-import { ChildApp } from "./child-app.js";
-import { createRunLogger } from "./run-logger.js";
+import { type AppOutput, ChildApp } from "./child-app.js";
+import { type DescriptorStream, standardStream } from "./descriptor-stream.js";
+import { createRunLog, type RunLog } from "./run-logger.js";
 import type { RunOptions } from "./run-options.js";
 import { type Environment, type OpenSidecar, openSidecar } from "./sidecar.js";
 import { StopRequest } from "./stop-request.js";
@@ -11,6 +12,8 @@ const EXIT_UNFINISHED = 1;
 /** A bug: the state is unknown, so nothing goes on. As in BSD's sysexits.h. */
 const EXIT_BUG = 70;
 
+/** What is left to be said has so long, on each stream, when the process ends. */
+const LAST_LINES_MS = 200;
 /** The answer to a forced shutdown leaves before the process does. */
 const FORCED_AFTER_MS = 100;
 
@@ -23,7 +26,11 @@ export async function runSidecar(options: RunOptions, env: Environment): Promise
 class Run {
 	readonly #options: RunOptions;
 	readonly #env: Environment;
-	readonly #logger: Logger;
+	readonly #stdout: DescriptorStream = standardStream(process.stdout);
+	readonly #stderr: DescriptorStream = standardStream(process.stderr);
+	readonly #log: RunLog;
+	/** Lines of the app that nobody read. */
+	#appLinesLost = 0;
 	readonly #stop = new StopRequest();
 	#app: ChildApp | undefined;
 	/** Set when it was the app that ended the run. */
@@ -32,7 +39,11 @@ class Run {
 	constructor(options: RunOptions, env: Environment) {
 		this.#options = options;
 		this.#env = env;
-		this.#logger = createRunLogger(options, process.stdout);
+		this.#log = createRunLog(options, this.#stdout);
+	}
+
+	get #logger(): Logger {
+		return this.#log.logger;
 	}
 
 	/** Resolves with the exit code; rejects when it can't be started. */
@@ -69,6 +80,7 @@ class Run {
 			env: this.#env,
 			cwd: process.cwd(),
 			logger: this.#logger,
+			logLinesDropped: () => this.#log.linesDropped + this.#appLinesLost,
 			onShutdown: (force) => this.#onShutdown(force),
 		});
 	}
@@ -77,7 +89,31 @@ class Run {
 		const { command } = this.#options;
 		if (command === undefined) return undefined;
 		const env = appEnvironment(this.#env, this.#options, sidecar);
-		return ChildApp.start({ command, env, stdout: process.stdout, stderr: process.stderr });
+		return ChildApp.start({
+			command,
+			env,
+			stdout: this.#appOutput(this.#stdout),
+			stderr: this.#appOutput(this.#stderr),
+		});
+	}
+
+	#appOutput(stream: DescriptorStream): AppOutput {
+		let unsaid = 0;
+		stream.on("drain", () => {
+			if (unsaid === 0) return;
+			this.#logger.error(`${unsaid} lines of the app's output were lost before this one: nobody read them`, {
+				code: "app-lines-lost",
+				count: unsaid,
+			});
+			unsaid = 0;
+		});
+		return {
+			stream,
+			onLost: (lines) => {
+				this.#appLinesLost += lines;
+				unsaid += lines;
+			},
+		};
 	}
 
 	/** The graceful stop. False when handlers were left running. */
@@ -104,14 +140,18 @@ class Run {
 			this.#logger.warn(`${signal} again: ending at once`);
 			process.exit(EXIT_UNFINISHED);
 		});
-		process.on("exit", () => this.#app?.kill());
+		process.on("exit", () => {
+			this.#app?.kill();
+			this.#log.flush();
+			for (const stream of [this.#stdout, this.#stderr]) stream.flushSync(LAST_LINES_MS);
+		});
 		process.on("uncaughtException", (error) => {
 			this.#logger.fatal("a bug: the state is unknown, ending", { error, stack: error.stack });
 			process.exit(EXIT_BUG);
 		});
 		// Without a listener Node would open its debugger on SIGUSR1, for anybody on this machine.
 		process.on("SIGUSR1", () => {});
-		// A log that nobody reads any more is no reason to stop the messages.
+		// Node's own streams are asked at the end whether all has left.
 		for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 	}
 }

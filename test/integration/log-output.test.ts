@@ -2,12 +2,15 @@ import { execFile } from "node:child_process";
 import { describe, expect, test } from "vitest";
 
 describe("standard output", () => {
-	const MODULE = new URL("../../dist/cli/run-logger.js", import.meta.url).href;
+	const [LOG, STREAM] = ["run-logger", "descriptor-stream"].map(
+		(name) => new URL(`../../dist/cli/${name}.js`, import.meta.url).href,
+	);
 
 	function run(code: string, onStart: (child: ReturnType<typeof execFile>) => void = () => undefined) {
-		const script = `import { createRunLogger } from ${JSON.stringify(MODULE)};
-			process.stdout.on("error", () => {});
-			const logger = createRunLogger({ appId: "a", logLevel: "info", logAsJson: true }, process.stdout); ${code}`;
+		const script = `import { createRunLog } from ${JSON.stringify(LOG)};
+			import { standardStream } from ${JSON.stringify(STREAM)};
+			const log = createRunLog({ appId: "a", logLevel: "info", logAsJson: true }, standardStream(process.stdout));
+			const { logger } = log; process.on("exit", () => log.flush()); ${code}`;
 		return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
 			const child = execFile(process.execPath, ["--input-type=module", "-e", script], (error, stdout, stderr) =>
 				resolve({ code: error?.code ?? 0, stdout, stderr }),

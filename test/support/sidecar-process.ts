@@ -24,6 +24,8 @@ export interface SidecarOptions {
 	readonly env?: Readonly<Record<string, string | undefined>>;
 	/** Flags for Node itself, such as `--max-old-space-size=64`. */
 	readonly nodeArgs?: readonly string[];
+	/** A command that runs Node with what follows, such as `["prlimit", "--nofile=64"]`; it must become Node by exec. */
+	readonly under?: readonly string[];
 }
 
 /** Starts `mqtt3-binding run` as a process of its own; resolves once its HTTP API listens, rejects with its output when it ends before that. */
@@ -156,10 +158,13 @@ export class SidecarProcess implements AsyncDisposable {
 
 	#launch(): Program {
 		const { appId = "test-app", appPort, httpPort = 0, args = [], command, env = {}, nodeArgs = [] } = this.#options;
+		const { under: [program = process.execPath, ...before] = [] } = this.#options;
 		this.#port = undefined;
 		return startProgram(
-			process.execPath,
+			program,
 			[
+				...before,
+				...(program === process.execPath ? [] : [process.execPath]),
 				...nodeArgs,
 				MAIN,
 				"run",
