@@ -21,6 +21,8 @@ import { certificateDays, connectionStatistics, inputStatistics } from "./mqtt3-
 
 /** How often the input is looked at for being stalled. */
 const WATCH_MS = 1_000;
+/** The event loop was held up for longer: worth a word, as brokers close connections that are silent for one and a half keep-alives. */
+const BLOCKED_MS = 1_000;
 
 /** What init() makes of the settings. */
 interface Parts {
@@ -44,6 +46,7 @@ export class Mqtt3Binding implements Binding {
 	#watch: NodeJS.Timeout | undefined;
 	readonly #counterReports = new CounterReports();
 	#isStalled = false;
+	#watchedAt = 0;
 	#closed: Promise<void> | undefined;
 
 	/** `dial`: how connections are made; tests pass their own. */
@@ -95,7 +98,9 @@ export class Mqtt3Binding implements Binding {
 	start(): void {
 		if (this.#closed !== undefined) return;
 		for (const [client] of this.#clients) client.connect().catch(() => {});
-		this.#watch ??= setInterval(() => this.#watchOver(), WATCH_MS);
+		if (this.#watch !== undefined) return;
+		this.#watchedAt = performance.now();
+		this.#watch = setInterval(() => this.#watchOver(), WATCH_MS);
 	}
 
 	async read(handler: ReadHandler): Promise<void> {
@@ -218,12 +223,26 @@ export class Mqtt3Binding implements Binding {
 	}
 
 	#watchOver(): void {
+		this.#lookForLag(performance.now());
 		for (const report of this.#counterReports.look(this.#initialized.consumer.counters)) this.#report(report);
 		const stalled = this.health().find(({ code }) => code === "stalled");
 		if ((stalled !== undefined) === this.#isStalled) return;
 		this.#isStalled = stalled !== undefined;
 		if (stalled !== undefined) this.#report({ level: "error", code: "stalled", message: stalled.message });
 		else this.#report({ level: "info", code: "stalled-no-more", message: "messages flow again" });
+	}
+
+	#lookForLag(now: number): void {
+		const lateMs = now - this.#watchedAt - WATCH_MS;
+		this.#watchedAt = now;
+		if (lateMs < BLOCKED_MS) return;
+		const seconds = (lateMs / 1_000).toFixed(1);
+		this.#report({
+			level: "warn",
+			code: "event-loop-blocked",
+			message: `for ${seconds} s this process did nothing (work that does not yield, or a machine that slept): no message was read, no ping sent; a broker ends a connection that is silent for one and a half keep-alives`,
+			details: { lateMs: Math.round(lateMs) },
+		});
 	}
 
 	#report(report: Report): void {

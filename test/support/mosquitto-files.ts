@@ -13,6 +13,8 @@ export interface MosquittoTls {
 export interface MosquittoOptions {
 	/** Keep sessions and retained messages in a file through restarts; default false. */
 	readonly persistence?: boolean;
+	/** Where that file is; default a temporary folder. */
+	readonly persistenceFolder?: string;
 	/** Seconds between two saves of that file; mosquitto's default 1800, 0 for at the end alone. */
 	readonly autosaveInterval?: number;
 	/** Count changes instead of seconds. */
@@ -56,7 +58,7 @@ export async function writeMosquittoFiles(
 		"log_dest stderr",
 		`log_type ${options.logPackets ? "all" : "error\nlog_type warning\nlog_type notice\nlog_type information"}`,
 		`persistence ${options.persistence ?? false}`,
-		`persistence_location ${folder.path}/`,
+		`persistence_location ${options.persistenceFolder ?? folder.path}/`,
 		`max_queued_messages ${options.maxQueuedMessages ?? 0}`,
 		`allow_anonymous ${options.users === undefined}`,
 		...setting("autosave_interval", options.autosaveInterval),

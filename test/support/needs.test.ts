@@ -11,6 +11,13 @@ test("what is there runs; what is missing is left out, and fails with CI=true wh
 	expect(verdictOn(needs.daprd, true, missing)).toBe("leave out");
 });
 
+test("a program that this user may not use counts as missing", () => {
+	const found = () => "/bin/sh";
+	const need = { program: "sh", remedy: "be root", required: true };
+	expect(verdictOn({ ...need, trial: ["-c", "exit 0"] }, true, found)).toBe("run");
+	expect(verdictOn({ ...need, trial: ["-c", "exit 1"] }, true, found)).toBe("fail");
+});
+
 test("a program is found by its name, one that does not exist is not", () => {
 	expect(findProgram("sh")).toMatch(/\/sh$/);
 	expect(findProgram("no-such-program-anywhere")).toBeUndefined();

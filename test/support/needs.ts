@@ -1,8 +1,11 @@
+import { spawnSync } from "node:child_process";
 import { findProgram } from "./find-program.js";
 
 /** A program that some tests need and that not every machine has. */
 export interface Need {
 	readonly program: string;
+	/** Arguments with which the program must end with 0: it is there, and this user may use it. Absent: to be there is enough. */
+	readonly trial?: readonly string[];
 	/** How to get it, for the line that says what was left out. */
 	readonly remedy: string;
 	/** With CI=true its absence fails the run. */
@@ -21,13 +24,31 @@ export const needs = {
 		remedy: "put Dapr's daprd on the PATH (https://github.com/dapr/dapr/releases)",
 		required: false,
 	},
+	mount: {
+		program: "unshare",
+		trial: ["--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt"],
+		remedy: "run as root on Linux, with util-linux and mount (Debian: apt-get install util-linux mount)",
+		required: true,
+	},
+	prlimit: {
+		program: "prlimit",
+		trial: ["--nofile=64", "true"],
+		remedy: "install util-linux (Debian: apt-get install util-linux)",
+		required: true,
+	},
+	bash: {
+		program: "bash",
+		remedy: "install bash (Debian: apt-get install bash)",
+		required: true,
+	},
 } as const satisfies Record<string, Need>;
 
 export type NeedName = keyof typeof needs;
 
 /** What becomes of tests with that need on this machine: they run, are left out with a note, or fail. */
 export function verdictOn(need: Need, ci: boolean, find = findProgram): "run" | "leave out" | "fail" {
-	if (find(need.program) !== undefined) return "run";
+	const program = find(need.program);
+	if (program !== undefined && (need.trial === undefined || spawnSync(program, need.trial).status === 0)) return "run";
 	return need.required && ci ? "fail" : "leave out";
 }
 
