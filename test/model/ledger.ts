@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+
+/** What the binding is told to do with a message that the app does not accept. */
+export interface Rules {
+	readonly retries: number;
+	readonly exhausted: "hold" | "drop" | "deadLetter";
+	/** One message of a topic at a time, in the broker's order. */
+	readonly lanes: boolean;
+}
+
+export interface Message {
+	readonly content: string;
+	readonly topic: string;
+	/** Too large to be delivered, and dropped for it. */
+	readonly isOversized?: boolean;
+}
+
+/** Things that happen to the messages of one content. */
+export type Count =
+	| "published"
+	| "brokerLost"
+	| "accepted"
+	| "failed"
+	| "unasked"
+	| "started"
+	| "resent"
+	| "acked"
+	| "deadLettered";
+
+/** What publishers, app and broker know of every message, over all connections and processes, and what must hold between those figures. */
+export class Ledger {
+	readonly #rules: Rules;
+	readonly #counts = new Map<string, Partial<Record<Count, number>>>();
+	/** In the order in which the broker got them. */
+	readonly #byTopic = new Map<string, Message[]>();
+	readonly #oversized = new Set<string>();
+	/** By content: how often it was handled in processes that died before they acknowledged it. */
+	#unheard = new Map<string, number>();
+	/** Settled acknowledgements waited for too long behind these. */
+	readonly #overdue = new Set<string>();
+
+	constructor(rules: Rules) {
+		this.#rules = rules;
+	}
+
+	add(content: string, count: Count): void {
+		const counts = this.#counts.get(content) ?? {};
+		counts[count] = (counts[count] ?? 0) + 1;
+		this.#counts.set(content, counts);
+	}
+
+	of(content: string, count: Count): number {
+		return this.#counts.get(content)?.[count] ?? 0;
+	}
+
+	/** Of all contents. */
+	total(count: Count): number {
+		return [...this.#counts.values()].reduce((sum, counts) => sum + (counts[count] ?? 0), 0);
+	}
+
+	published(message: Message): void {
+		this.add(message.content, "published");
+		if (message.isOversized) this.#oversized.add(message.content);
+		const topic = this.#byTopic.get(message.topic) ?? [];
+		topic.push(message);
+		this.#byTopic.set(message.topic, topic);
+	}
+
+	/** How many acknowledgements of it are justified by now. */
+	handled(content: string): number {
+		const { retries, exhausted } = this.#rules;
+		if (this.#oversized.has(content)) return this.of(content, "published");
+		const dropped = exhausted === "drop" ? Math.floor(this.of(content, "failed") / (retries + 1)) : 0;
+		return this.of(content, "accepted") + this.of(content, "deadLettered") + dropped;
+	}
+
+	/** Handled in this process, and not acknowledged since. */
+	isSettled(content: string): boolean {
+		if (this.#oversized.has(content)) return true;
+		return this.handled(content) - (this.#unheard.get(content) ?? 0) > this.of(content, "acked");
+	}
+
+	/** Accepted by the app in this process, or a dead letter that the broker has, and not acknowledged since. */
+	isAccepted(content: string): boolean {
+		const accepted = this.of(content, "accepted") + this.of(content, "deadLettered");
+		return accepted - (this.#unheard.get(content) ?? 0) > this.of(content, "acked");
+	}
+
+	/** Settled acknowledgements have waited for too long behind it. */
+	overdue(content: string): void {
+		this.#overdue.add(content);
+	}
+
+	/** The process is gone: what it was told and has not passed on justifies nothing any more. */
+	processGone(): void {
+		this.#overdue.clear();
+		for (const content of this.#counts.keys()) {
+			this.#unheard.set(content, this.handled(content) - this.of(content, "acked"));
+		}
+	}
+
+	/** The app is called. */
+	started(content: string, topic: string): void {
+		this.add(content, "started");
+		const reasons = (["published", "failed", "unasked", "resent"] as const).map((name) => this.of(content, name));
+		assert.ok(
+			this.of(content, "started") <= reasons.reduce((a, b) => a + b),
+			`I13 duplicate that nothing explains: ${content}`,
+		);
+		if (!this.#rules.lanes) return;
+		for (const earlier of this.#byTopic.get(topic) ?? []) {
+			if (earlier.content === content) break;
+			const isOver = this.handled(earlier.content) > 0 || this.of(earlier.content, "brokerLost") > 0;
+			assert.ok(isOver, `I14 ${content} before ${earlier.content} of the same topic`);
+		}
+	}
+
+	/** An acknowledgement of it is written. */
+	acknowledged(content: string): void {
+		assert.ok(this.isSettled(content), `I2 acknowledged before the app accepted: ${content}`);
+		this.add(content, "acked");
+	}
+
+	/** A later acknowledgement may overtake it by right. */
+	isPassedOver({ content, topic }: Message): boolean {
+		if (this.of(content, "failed") > 0 || this.#oversized.has(content) || this.#overdue.has(content)) return true;
+		if (!this.#rules.lanes) return false;
+		// What waits behind a passed-over delivery of its topic is passed over too.
+		for (const earlier of this.#byTopic.get(topic) ?? []) {
+			if (earlier.content === content) return false;
+			if (this.of(earlier.content, "failed") > 0 || this.#overdue.has(earlier.content)) return true;
+		}
+		return false;
+	}
+
+	/** After everything has healed. */
+	checkNothingLost(): void {
+		for (const [content, { published = 0, brokerLost = 0 }] of this.#counts) {
+			assert.ok(this.handled(content) >= published - brokerLost, `I1 lost: ${content}`);
+		}
+	}
+}
