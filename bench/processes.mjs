@@ -10,7 +10,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MqttClient, parseBrokerUrl } from "../dist/index.js";
 
 const HERE = import.meta.dirname;
-const MAIN = join(HERE, "../dist/cli/main.js");
 
 export function median(numbers) {
 	const sorted = numbers.toSorted((a, b) => a - b);
@@ -22,6 +21,8 @@ export class Bench {
 	#broker;
 	#app;
 	#runs = 0;
+	/** The build that is measured. */
+	dist = join(HERE, "../dist");
 	brokerPort = 0;
 	appPort = 0;
 
@@ -183,7 +184,9 @@ export class Bench {
 
 	#spawnSidecar(args) {
 		const flags = ["run", "--app-id", "bench", "--resources-path", this.#folder, "--dapr-http-port", "0", ...args];
-		return spawn(process.execPath, [MAIN, ...flags], { stdio: ["ignore", "pipe", "inherit"] });
+		return spawn(process.execPath, [join(this.dist, "cli/main.js"), ...flags], {
+			stdio: ["ignore", "pipe", "inherit"],
+		});
 	}
 
 	async #sidecar(args) {

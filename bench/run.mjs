@@ -1,19 +1,27 @@
 // Everything side by side in one run: pairs alternate, medians of --rounds (default 5). Needs mosquitto on the PATH and `npm run build`.
 //   npm run bench                        all
 //   npm run bench -- --only drain,create --rounds 3 --scale 0.2
+//   npm run bench -- --against HEAD~5          this build and that of another commit; fails when this one is slower
 import { parseArgs } from "node:util";
+import { against } from "./against.mjs";
 import { Bench, median } from "./processes.mjs";
 
 const { values } = parseArgs({
 	options: {
 		rounds: { type: "string", default: "5" },
-		scale: { type: "string", default: "1" },
+		scale: { type: "string" },
+		against: { type: "string" },
 		only: { type: "string", default: "drain,deliver,create,start,memory" },
 	},
 });
 const rounds = Number(values.rounds);
-const scale = Number(values.scale);
+const scale = Number(values.scale ?? (values.against === undefined ? 1 : 0.2));
 const only = values.only.split(",");
+if (values.against !== undefined) {
+	const slower = await against(values.against, rounds, scale, only);
+	for (const what of slower) console.error(`slower than ${values.against}: ${what}`);
+	process.exit(slower.length > 0 ? 1 : 0);
+}
 const rows = [];
 
 const bench = await Bench.start();
@@ -70,7 +78,7 @@ async function measure() {
 		await bench.subscribeSessions(names.map((name) => `drain-${name}`));
 		const run = (name) => async () => {
 			if (name === names[0]) await bench.fill(count);
-			return bench.measureChild(scripts[name], [bench.brokerPort, `drain-${name}`, count]);
+			return bench.measureChild(scripts[name], [bench.brokerPort, `drain-${name}`, count, bench.dist]);
 		};
 		const result = await compare("drain", Object.fromEntries(names.map((name) => [name, run(name)])));
 		add("drain of a session, library", result.ours, result.floor, "floor", "≥ 0.6");
