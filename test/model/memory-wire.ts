@@ -5,22 +5,28 @@ import type { Connection, ConnectionListener, Dial } from "../../src/mqtt/connec
 interface PendingDial {
 	readonly listener: ConnectionListener;
 	readonly resolve: (connection: Connection) => void;
-	readonly reject: (error: Error) => void;
 }
 
 /** Connections in memory: the client's end is what `dial` gives, the other is moved by the test, which calls pump() where an event loop would. */
 export class MemoryWire {
 	#pending: PendingDial | undefined;
 	#end: MemoryConnection | undefined;
-	readonly dial: Dial = (_url, _options, listener, signal) =>
+	readonly dial: Dial = (_url, { timeoutMs }, listener, signal) =>
 		new Promise<Connection>((resolve, reject) => {
-			const pending = { listener, resolve, reject };
-			this.#pending = pending;
-			const abort = () => {
-				if (this.#pending === pending) this.#pending = undefined;
-				reject(lost("given up"));
+			const giveUp = () => {
+				if (this.#pending !== pending) return;
+				this.#pending = undefined;
+				clearTimeout(timer);
+				reject(lost("nobody answered", "timeout"));
 			};
-			signal.addEventListener("abort", abort, { once: true });
+			const timer = setTimeout(giveUp, timeoutMs);
+			const accept = (connection: Connection) => {
+				clearTimeout(timer);
+				resolve(connection);
+			};
+			const pending = { listener, resolve: accept };
+			this.#pending = pending;
+			signal.addEventListener("abort", giveUp, { once: true });
 		});
 
 	/** The client waits for a connection. */
@@ -38,13 +44,6 @@ export class MemoryWire {
 		this.#pending = undefined;
 		this.#end = new MemoryConnection(listener);
 		resolve(this.#end);
-	}
-
-	/** Nobody listens at the address. */
-	refuse(): void {
-		const { reject } = this.#pending!;
-		this.#pending = undefined;
-		reject(lost("refused"));
 	}
 
 	/** What the client wrote since the last call. */
