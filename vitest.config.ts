@@ -16,6 +16,8 @@ export default defineConfig({
 					...common,
 					name: "programs",
 					include: ["test/**/*.test.ts"],
+					// Those have a run of their own: npm run test:faults.
+					exclude: ["**/node_modules/**", "test/faults/!(support)/**"],
 					globalSetup: "test/support/build-setup.ts",
 					testTimeout: 30_000,
 					hookTimeout: 60_000,

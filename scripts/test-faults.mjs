@@ -1,0 +1,40 @@
+// `npm run test:faults [-- --write] [arguments of vitest]`: plays the fault matrix against what stands in dist.
+// With arguments of vitest it is a part, and rows that no test played are not looked for.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** What the tests use of the machine, and the Debian package that has it. */
+const PROGRAMS = { mosquitto: "mosquitto", openssl: "openssl" };
+
+const ROOT = dirname(import.meta.dirname);
+const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"];
+const missing = Object.entries(PROGRAMS).filter(([name]) => !folders.some((folder) => existsSync(join(folder, name))));
+for (const [name, debian] of missing) {
+	console.error(`${name} is missing, and nothing may be left out: install it (Debian: apt-get install ${debian})`);
+}
+if (missing.length > 0) process.exit(1);
+
+const args = process.argv.slice(2).filter((arg) => arg !== "--write");
+const { status, signal } = spawnSync(
+	process.execPath,
+	[
+		join(dirname(fileURLToPath(import.meta.resolve("vitest/package.json"))), "vitest.mjs"),
+		"run",
+		"--config",
+		"vitest.faults.config.ts",
+		...args,
+	],
+	{
+		cwd: ROOT,
+		stdio: "inherit",
+		env: {
+			...process.env,
+			FAULTS_PARTIAL: args.length > 0 ? "1" : "0",
+			FAULTS_WRITE: process.argv.includes("--write") ? "1" : "0",
+		},
+	},
+);
+if (signal) console.error(`the tests ended with ${signal}`);
+process.exitCode = status ?? 1;

@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { matrix } from "./matrix.js";
+
+/** What a test plays. */
+export interface FaultDescription {
+	/** Rows of the matrix: `F-22`, `S-15`. */
+	readonly rows: readonly string[];
+	/** What is done to whom. */
+	readonly injected: string;
+	/** What differs from the row's own figures. */
+	readonly scale?: string;
+}
+
+/** What the body of a test gets. */
+export interface FaultTest {
+	/** Says what this run showed; at least once. */
+	readonly seen: (what: string) => void;
+}
+
+/** What a finished test tells the reporter. */
+export interface FaultResult extends FaultDescription {
+	readonly sentence: string;
+	readonly seen: readonly string[];
+}
+
+declare module "vitest" {
+	interface TaskMeta {
+		fault?: FaultResult;
+	}
+}
+
+const known = new Set(matrix.map(({ id }) => id));
+
+/** A test that plays rows of the fault matrix; what it has seen goes into docs/faults.md. Fails without `seen`. `timeoutMs`: default that of the project. */
+export function fault(
+	description: FaultDescription,
+	sentence: string,
+	body: (play: FaultTest) => Promise<void>,
+	timeoutMs?: number,
+): void {
+	const { rows } = description;
+	const unknown = rows.filter((row) => !known.has(row));
+	if (rows.length === 0 || unknown.length > 0) throw new Error(`no rows of the matrix: [${unknown}] in "${sentence}"`);
+	test(
+		`${rows.join(", ")}: ${sentence}`,
+		async ({ task }) => {
+			const seen: string[] = [];
+			task.meta.fault = { ...description, sentence, seen };
+			await body({ seen: (what) => void seen.push(what) });
+			expect(seen, "what was seen").not.toEqual([]);
+			// The runner takes the meta data over when the test ends.
+			task.meta.fault = { ...description, sentence, seen };
+		},
+		timeoutMs,
+	);
+}

@@ -1,0 +1,60 @@
+import type { FaultResult } from "./fault.js";
+import { type MatrixRow, mustBePlayed } from "./matrix.js";
+
+/** A test that passed. */
+export interface PlayedFault extends FaultResult {
+	/** Its file, from the root of the project. */
+	readonly file: string;
+}
+
+/** The text of docs/faults.md. */
+export function faultsDocument(matrix: readonly MatrixRow[], played: readonly PlayedFault[]): string {
+	const apart = matrix.filter(({ later, notApplicable }) => later !== undefined || notApplicable !== undefined);
+	return `# Faults
+
+Written by \`npm run test:faults -- --write\` from what a run recorded: what was done to the sidecar, its broker, its app or its machine, and
+what was seen. \`npm run test:faults\` plays all of it in less than ten minutes and fails when a row was played by no passing test;
+\`npm run test:faults -- test/faults/network\` plays a part.
+
+## Faults
+
+${table(matrix, played, "F-")}
+
+## Scenarios
+
+${table(matrix, played, "S-")}
+
+## Not played, or not wholly
+
+| row | what | why |
+| --- | --- | --- |
+${apart.map((row) => `| ${row.id} | ${cell(row.fault)} | ${cell(reason(row))} |`).join("\n")}
+`;
+}
+
+function table(matrix: readonly MatrixRow[], played: readonly PlayedFault[], prefix: string): string {
+	const lines = matrix
+		.filter((row) => row.id.startsWith(prefix) && mustBePlayed(row))
+		.flatMap((row) => played.filter(({ rows }) => rows.includes(row.id)).map((test) => line(row, test)));
+	return [
+		"| row | fault | injected | expected | seen | test |",
+		"| --- | --- | --- | --- | --- | --- |",
+		...lines,
+	].join("\n");
+}
+
+function line(row: MatrixRow, { injected, scale, seen, sentence, file }: PlayedFault): string {
+	const how = scale === undefined ? injected : `${injected} (scale: ${scale})`;
+	const test = `[${cell(sentence)}](../${file})`;
+	return `| ${row.id} | ${cell(row.fault)} | ${cell(how)} | ${cell(row.expected)} | ${cell(seen.join("; "))} | ${test} |`;
+}
+
+function reason({ later, notApplicable, partly }: MatrixRow): string {
+	const why = later === undefined ? `not applicable: ${notApplicable}` : `later: ${later}`;
+	return partly ? `in part ${why}` : why;
+}
+
+/** Text that breaks neither the table nor a link. */
+function cell(text: string): string {
+	return text.replaceAll(/\s+/g, " ").replaceAll(/[|<>[\]\\]/g, (character) => `\\${character}`);
+}
