@@ -4,6 +4,7 @@ import type { Verdict } from "../../src/bindings/binding.js";
 import { bends } from "./bends.js";
 import { BindingWorld, type WorldOptions } from "./binding-world.js";
 import type { Count } from "./ledger.js";
+import { permutations } from "./permutations.js";
 
 /** More runs: MODEL_RUNS=20 for twenty times as many; MODEL_SEED replays what a failure printed. */
 const TIMES = Number(process.env.MODEL_RUNS ?? 1);
@@ -183,5 +184,43 @@ describe("the model catches a binding that", () => {
 		it(name, async () => {
 			expect(await outcome({ ...options, ...(bend && { bend }) }, 1_000)).toMatch(reason);
 		});
+	}
+});
+
+describe("P17: the orders of lost connection, 2xx, refusal, retry timer, redelivery, copy and shutdown, a third of all 5,040 each time", () => {
+	const events: Readonly<Record<string, (world: BindingWorld) => Promise<void>>> = {
+		"lost connection": (world) => world.cut(),
+		redelivery: (world) => world.connect(true),
+		"2xx": (world) => world.answer(0, VERDICTS.accepted!),
+		refusal: (world) => world.answer(1, VERDICTS.failed!),
+		"retry timer": (world) => world.pass(1_100),
+		copy: (world) => world.copy(0),
+		shutdown: (world) => world.stop(1),
+	};
+	const worlds: Readonly<Record<string, WorldOptions>> = {
+		"at QoS 1": { retries: 1 },
+		"at QoS 2": { retries: 1, qos: 2 },
+		"with a broker that resends without DUP": { retries: 1, style: "no-dup" },
+	};
+	for (const [name, options] of Object.entries(worlds)) {
+		it(`keeps I2 to I5, and loses nothing, ${name}`, async () => {
+			const orders = permutations(Object.keys(events));
+			// MODEL_RUNS=3 plays all of them.
+			const offset = Math.floor(Math.random() * 3);
+			for (let index = TIMES >= 3 ? 0 : offset; index < orders.length; index += TIMES >= 3 ? 1 : 3) {
+				const order = orders[index]!;
+				const world = new BindingWorld(options);
+				try {
+					await world.begin();
+					for (const content of ["a", "b", "c"]) await world.publish({ content, topic: "t/0" });
+					for (const event of order) await events[event]!(world);
+					await world.heal();
+				} catch (error) {
+					throw new Error(`in the order ${order.join(", ")}`, { cause: error });
+				} finally {
+					world.end();
+				}
+			}
+		}, 120_000);
 	}
 });

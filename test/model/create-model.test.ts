@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { clientBends } from "./client-bends.js";
+import { permutations } from "./permutations.js";
 import type { ClientBend } from "./publish-broker.js";
 import { PublishWorld } from "./publish-world.js";
 
@@ -28,6 +29,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 		weight: 1,
 		arbitrary: keeps.map((kept): Step => [`connect unheard ${kept}`, (world) => world.connectUnheard(kept)]),
 	},
+	{ weight: 2, arbitrary: fc.boolean().map((does): Step => [`clog ${does}`, (world) => world.clog(does)]) },
 	{
 		weight: 2,
 		arbitrary: fc.constantFrom(500, 2_000, 12_000).map((ms): Step => [`pass ${ms}`, (world) => world.pass(ms)]),
@@ -136,10 +138,3 @@ describe("P18: every order of PUBACK, lost connection, deadline, cancellation an
 		});
 	}
 });
-
-function permutations<T>(items: readonly T[]): T[][] {
-	if (items.length < 2) return [[...items]];
-	return items.flatMap((first, index) =>
-		permutations([...items.slice(0, index), ...items.slice(index + 1)]).map((rest) => [first, ...rest]),
-	);
-}

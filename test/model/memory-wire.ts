@@ -55,6 +55,11 @@ export class MemoryWire {
 		this.#end?.arriving.push(generate(packet, { protocolVersion: 4 }));
 	}
 
+	/** The client's socket takes no more, or takes more again. */
+	clog(isClogged: boolean): void {
+		this.#end?.clog(isClogged);
+	}
+
 	/** The connection is gone, and what is on its way with it. */
 	cut(): void {
 		const end = this.#end;
@@ -91,6 +96,8 @@ class MemoryConnection implements Connection {
 	readonly bytesWaiting = 0;
 	#cause: MqttConnectionError | undefined;
 	#ended: (() => void) | undefined;
+	#isClogged = false;
+	#drains = false;
 	isPaused = false;
 	isClosed = false;
 
@@ -100,12 +107,12 @@ class MemoryConnection implements Connection {
 	}
 
 	get isFull(): boolean {
-		return this.isClosed;
+		return this.isClosed || this.#isClogged;
 	}
 
 	write(bytes: Buffer): boolean {
 		if (!this.isClosed) this.#parser.parse(bytes);
-		return true;
+		return !this.isFull;
 	}
 
 	pause(): void {
@@ -114,6 +121,11 @@ class MemoryConnection implements Connection {
 
 	resume(): void {
 		this.isPaused = false;
+	}
+
+	clog(isClogged: boolean): void {
+		if (this.#isClogged && !isClogged) this.#drains = true;
+		this.#isClogged = isClogged;
 	}
 
 	end(): Promise<void> {
@@ -130,6 +142,11 @@ class MemoryConnection implements Connection {
 	pump(): boolean {
 		if (this.#cause !== undefined) {
 			this.close(this.#cause);
+			return true;
+		}
+		if (this.#drains) {
+			this.#drains = false;
+			this.#listener.drain();
 			return true;
 		}
 		if (this.isPaused || this.arriving.length === 0) return false;

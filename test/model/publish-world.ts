@@ -79,6 +79,12 @@ export class PublishWorld {
 		await this.settle();
 	}
 
+	/** The socket takes no more, or takes more again. */
+	async clog(isClogged: boolean): Promise<void> {
+		this.#wire.clog(isClogged);
+		await this.settle();
+	}
+
 	async connect(keepsSession: boolean): Promise<void> {
 		if (this.broker.isConnected) return;
 		await this.#awaitDial();
@@ -115,6 +121,7 @@ export class PublishWorld {
 
 	async #recover(): Promise<void> {
 		const until = performance.now() + 120_000;
+		await this.clog(false);
 		while (this.#open().length > 0 || !this.broker.isIdle || !this.broker.isConnected) {
 			await this.connect(true);
 			await this.read(Number.POSITIVE_INFINITY);
