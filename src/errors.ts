@@ -170,12 +170,19 @@ export class PublishError extends BindingError {
 	readonly outcome: "not-sent" | "unknown";
 	/** True when it was refused because too many publishes are pending. */
 	readonly pending: boolean;
+	/** True when it was given up because the broker ended its connection again and again with this publish unanswered. */
+	readonly suspect: boolean;
 	constructor(
 		message: string,
-		options: ErrorOptions & { readonly outcome: PublishError["outcome"]; readonly pending?: boolean },
+		options: ErrorOptions & {
+			readonly outcome: PublishError["outcome"];
+			readonly pending?: boolean;
+			readonly suspect?: boolean;
+		},
 	) {
 		super(`${options.outcome === "not-sent" ? "not sent" : "outcome unknown"}: ${message}`, options);
 		this.outcome = options.outcome;
 		this.pending = options.pending ?? false;
+		this.suspect = options.suspect ?? false;
 	}
 }

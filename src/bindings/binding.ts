@@ -45,8 +45,13 @@ export interface InvokeResponse {
 export type Verdict =
 	/** The app took it: it may be acknowledged. */
 	| { readonly kind: "accepted" }
-	/** The app refused it or broke: an attempt that counts. */
-	| { readonly kind: "failed"; readonly error: Error; readonly status?: number; readonly retryAfterMs?: number }
+	/** The app refused it or broke: an attempt that counts. `status`: of HTTP, or the name of a gRPC code. */
+	| {
+			readonly kind: "failed";
+			readonly error: Error;
+			readonly status?: number | string;
+			readonly retryAfterMs?: number;
+	  }
 	/** The app was not asked, or its answer can't be known: not an attempt. `crashed`: the app died with the event in its hands. */
 	| { readonly kind: "none"; readonly crashed?: true }
 	/** Nobody is listening: not an attempt, and the intake pauses until `resume()`. */
@@ -160,7 +165,9 @@ export interface InputStatistics {
 	readonly isStrict: boolean;
 	/** Counters, by a few fixed words. */
 	readonly dropped: Readonly<Record<string, number>>;
+	/** Those that the broker has on the dead-letter topic, and those whose publish failed: held then. */
 	readonly deadLettered: number;
+	readonly deadLettersFailed: number;
 	readonly staleAcknowledgements: number;
 	readonly skipped: number;
 	readonly copies: number;

@@ -1,6 +1,7 @@
 import { formatDuration, parseDuration } from "./duration.js";
 import type { Field, NumberField, TextField } from "./field.js";
 import { formatSize, parseSize } from "./size.js";
+import { isStatus, normalStatus, STATUSES_EXPECTED } from "./status-list.js";
 
 /** A field's value, or why there is none. */
 export type Reading = { readonly value: unknown } | { readonly reason: string };
@@ -45,6 +46,8 @@ export function expectedText(field: Field): string {
 			return `${range(field, formatSize)}, written as 65536, 64Ki, 4Mi or 1G`;
 		case "choices":
 			return `${either(field.choices)}, or several with commas between`;
+		case "statuses":
+			return `${STATUSES_EXPECTED}, with commas between`;
 		case "list":
 			return "a YAML list of texts or its JSON text";
 		default:
@@ -68,6 +71,8 @@ function expectedValue(field: Field): string {
 			return either(field.choices);
 		case "choices":
 			return `an array of ${either(field.choices)}`;
+		case "statuses":
+			return `an array of ${STATUSES_EXPECTED}`;
 		case "list":
 			return "an array of strings";
 		default:
@@ -93,6 +98,8 @@ function fromText(field: Field, text: string): unknown {
 			return word;
 		case "choices":
 			return [...new Set(word.split(",").map((one) => one.trim().toLowerCase()))];
+		case "statuses":
+			return [...new Set(word.split(",").map(normalStatus))];
 		case "list":
 			return parseList(word);
 		default:
@@ -114,6 +121,8 @@ function hasKind(field: Field, value: unknown): boolean {
 			return typeof value === "string" && field.choices.includes(value);
 		case "choices":
 			return Array.isArray(value) && value.length > 0 && value.every((one) => field.choices.includes(one));
+		case "statuses":
+			return Array.isArray(value) && value.length > 0 && value.every(isStatus);
 		case "list":
 			return Array.isArray(value) && value.every((one) => typeof one === "string");
 		default:
@@ -142,11 +151,10 @@ function fault(field: Field, value: unknown, { shown, expected }: Wording): stri
 function wrongKind(field: Field, value: unknown): string {
 	switch (field.kind) {
 		case "choice":
-			return field.choicesNotYet?.some((word) => word === value)
-				? "is not supported by this version yet"
-				: "is not allowed";
 		case "choices":
 			return "is not allowed";
+		case "statuses":
+			return "is not a list of statuses";
 		case "boolean":
 			return "is not a boolean";
 		case "qos":

@@ -16,8 +16,6 @@ interface FieldBase {
 	readonly direction?: "input" | "output";
 	/** The default in words, where it depends on other fields. */
 	readonly defaultText?: string;
-	/** Known, but naming it fails: this version can't do it. */
-	readonly notYet?: true;
 }
 
 /** Text, exactly as given. `url` and `pem` are shown without their secret parts. */
@@ -51,9 +49,12 @@ export interface QosField extends FieldBase {
 export interface ChoiceField extends FieldBase {
 	readonly kind: "choice" | "choices";
 	readonly choices: readonly string[];
-	/** Words that are known, but that this version can't do. */
-	readonly choicesNotYet?: readonly string[];
 	readonly default?: string;
+}
+/** Statuses with commas between: see `status-list.ts`. */
+export interface StatusesField extends FieldBase {
+	readonly kind: "statuses";
+	readonly default?: readonly string[];
 }
 /** A YAML list of texts or its JSON text. */
 export interface ListField extends FieldBase {
@@ -62,7 +63,7 @@ export interface ListField extends FieldBase {
 }
 
 /** Everything there is to know about one metadata field, as plain data. */
-export type Field = TextField | BooleanField | NumberField | QosField | ChoiceField | ListField;
+export type Field = TextField | BooleanField | NumberField | QosField | ChoiceField | StatusesField | ListField;
 
 /** A component's fields by name, in the order of the documentation. */
 export type Fields = Readonly<Record<string, Field>>;
@@ -78,17 +79,15 @@ export type FieldValue<F> = F extends { kind: "boolean" }
 				? Word
 				: F extends { kind: "choices"; choices: readonly (infer Word)[] }
 					? readonly Word[]
-					: F extends { kind: "list" }
+					: F extends { kind: "list" | "statuses" }
 						? readonly string[]
 						: string;
 
 type OptionName<Name, F> = F extends { option: infer Option extends string } ? Option : Name;
 
-/** The typed options that a table of fields describes, by their option names; fields that are not supported yet left out. */
+/** The typed options that a table of fields describes, by their option names. */
 export type FieldValues<All> = {
-	[Name in keyof All as All[Name] extends { notYet: true } ? never : OptionName<Name, All[Name]>]?:
-		| FieldValue<All[Name]>
-		| undefined;
+	[Name in keyof All as OptionName<Name, All[Name]>]?: FieldValue<All[Name]> | undefined;
 };
 
 /** The field's name among the typed options. */

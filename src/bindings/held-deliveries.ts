@@ -11,6 +11,7 @@ export class HeldDeliveries {
 	readonly #intervalMs: number;
 	readonly #atOnce: number;
 	readonly #random: () => number;
+	readonly #mayStart: (delivery: Delivery) => boolean;
 	/** In the order of their last attempt. */
 	readonly #held = new Set<Delivery>();
 	/** Too large to be read: never tried. */
@@ -20,11 +21,18 @@ export class HeldDeliveries {
 	#recoveredAt = Number.NEGATIVE_INFINITY;
 	#jitteredMs: number;
 
-	/** `atOnce`: how many of them may be at the app at the same time. */
-	constructor(options: { readonly intervalMs: number; readonly atOnce: number; readonly random?: () => number }) {
+	/** `atOnce`: how many of them may be at the app at the same time. `mayStart`: whether nothing stands in one's way; default: nothing does. */
+	constructor(options: {
+		readonly intervalMs: number;
+		readonly atOnce: number;
+		readonly mayStart?: ((delivery: Delivery) => boolean) | undefined;
+		readonly random?: () => number;
+	}) {
 		this.#intervalMs = options.intervalMs;
 		this.#atOnce = options.atOnce;
 		this.#random = options.random ?? Math.random;
+		const { mayStart = () => true } = options;
+		this.#mayStart = (delivery) => !delivery.running && delivery.deliverable && mayStart(delivery);
 		this.#jitteredMs = this.#jitter();
 	}
 
@@ -59,7 +67,7 @@ export class HeldDeliveries {
 	take(now: number): Delivery | undefined {
 		if (this.#running >= this.#atOnce) return undefined;
 		for (const delivery of this.#held) {
-			if (delivery.running || !delivery.deliverable) continue;
+			if (!this.#mayStart(delivery)) continue;
 			if (now < this.#dueAt(delivery)) return undefined;
 			this.#running++;
 			return delivery;
@@ -88,7 +96,7 @@ export class HeldDeliveries {
 	get nextAt(): number {
 		if (this.#running >= this.#atOnce) return Number.POSITIVE_INFINITY;
 		for (const delivery of this.#held) {
-			if (!delivery.running && delivery.deliverable) return this.#dueAt(delivery);
+			if (this.#mayStart(delivery)) return this.#dueAt(delivery);
 		}
 		return Number.POSITIVE_INFINITY;
 	}

@@ -22,7 +22,6 @@ const FIELDS = {
 		kind: "choice",
 		origin: "ours",
 		choices: ["slow", "fast"],
-		choicesNotYet: ["faster"],
 		default: "slow",
 		meaning: "This | that.",
 		example: "fast",
@@ -38,7 +37,7 @@ const FIELDS = {
 		example: "x",
 	},
 	words: { kind: "list", origin: "ours", meaning: "Many.", example: '["a"]' },
-	later: { kind: "boolean", origin: "ours", notYet: true, meaning: "One day.", example: "true" },
+	skip: { kind: "statuses", origin: "ours", meaning: "At once.", example: "400,5xx" },
 } as const satisfies Fields;
 
 function read(properties: Record<string, string>, place: Partial<ComponentMetadata> = {}) {
@@ -77,14 +76,14 @@ describe("properties", () => {
 
 	test("that are wrong are all reported", () => {
 		expect(
-			read({ count: "0", wait: "1500ms", mode: "faster", words: "a,b", token: "12345", later: "yes" }).problems,
+			read({ count: "0", wait: "1500ms", mode: "faster", words: "a,b", token: "12345", skip: "2xx,404" }).problems,
 		).toEqual([
 			'component "orders": field "count": "0" is out of range: expected a whole number, 1 to 9',
 			'component "orders": field "wait": "1500ms" is out of range: expected 1s to 1m in whole seconds, written as 5s, 1m30s or 250ms; a bare number is seconds',
-			'component "orders": field "mode": "faster" is not supported by this version yet: expected slow or fast',
+			'component "orders": field "mode": "faster" is not allowed: expected slow or fast',
 			'component "orders": field "token": is 5 bytes long: expected at most 4',
 			'component "orders": field "words": "a,b" is not a list: expected a YAML list of texts or its JSON text',
-			'component "orders": field "later": this version does not support it yet',
+			'component "orders": field "skip": "2xx,404" is not a list of statuses: expected HTTP statuses from 300 on, 3xx, 4xx, 5xx or names of gRPC codes as INVALID_ARGUMENT, with commas between',
 		]);
 	});
 
@@ -144,15 +143,15 @@ test("redaction shows what is known to be harmless and nothing else", () => {
 });
 
 test("the table of fields is rendered as Markdown", () => {
-	const { count, mode, token, later } = FIELDS;
-	expect(renderFieldTable({ count, mode, token, later })).toBe(
+	const { count, mode, token, skip } = FIELDS;
+	expect(renderFieldTable({ count, mode, token, skip })).toBe(
 		[
 			"| Field | Required | Default | Values | Meaning | Example |",
 			"| --- | --- | --- | --- | --- | --- |",
 			"| `count` | no | `2` | a whole number, 1 to 9 | How many. | `3` |",
-			"| `mode` | no | `slow` | `slow`, `fast`, `faster` | This \\| that. Not in this version yet: `faster`. | `fast` |",
+			"| `mode` | no | `slow` | `slow`, `fast` | This \\| that. | `fast` |",
 			"| `token` | no |  | text | Secret word. Output only. Secret. | `x` |",
-			"| `later` | no |  | `true`, `false` | One day. Not in this version yet. | `true` |",
+			"| `skip` | no |  | list of statuses | At once. | `400,5xx` |",
 			"",
 		].join("\n"),
 	);

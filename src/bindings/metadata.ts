@@ -43,7 +43,7 @@ export class MetadataReader<All extends Fields> {
 			const text = this.#metadata.properties[written]!;
 			// As in daprd, an empty one is a missing one.
 			if (field.required && text === "") continue;
-			const reading = field.notYet ? { reason: "this version does not support it yet" } : parseValue(field, text);
+			const reading = parseValue(field, text);
 			if ("reason" in reading) problems.add(name, reading.reason);
 			else values[optionName(name, field)] = reading.value;
 		}
@@ -134,11 +134,13 @@ function renderKind(field: Field): string {
 			return "`true`, `false`";
 		case "choice":
 		case "choices":
-			return [...field.choices, ...(field.choicesNotYet ?? [])].map(code).join(", ");
+			return field.choices.map(code).join(", ");
 		case "url":
 			return "URL";
 		case "pem":
 			return "PEM";
+		case "statuses":
+			return "list of statuses";
 		case "list":
 			return "list of texts";
 		case "integer":
@@ -153,10 +155,6 @@ function renderMeaning(field: Field): string {
 	const notes = [field.meaning];
 	if (field.direction) notes.push(field.direction === "input" ? "Input only." : "Output only.");
 	if (field.secret) notes.push("Secret.");
-	if (field.notYet) notes.push("Not in this version yet.");
-	if (field.kind === "choice" && field.choicesNotYet) {
-		notes.push(`Not in this version yet: ${field.choicesNotYet.map(code).join(", ")}.`);
-	}
 	return notes.join(" ");
 }
 

@@ -87,12 +87,24 @@ export class Mqtt3Binding implements Binding {
 	configure(name: string, settings: Mqtt3Settings): void {
 		if (this.#parts !== undefined) throw new StateError(`component ${JSON.stringify(name)} is initialized already`);
 		this.#name = name;
-		const input = new Mqtt3Input(settings, (report) => this.#report(report));
 		const { clientId } = settings;
-		const consumer = this.#client(settings, settings.splitConnections ? `${clientId}-consumer` : clientId, input);
+		const input = new Mqtt3Input({
+			component: name,
+			settings,
+			report: (report) => this.#report(report),
+			// On the connection that acknowledges the original.
+			publish: (message) => consumer.publish(message),
+		});
+		const consumer: MqttClient = this.#client(
+			settings,
+			settings.splitConnections ? `${clientId}-consumer` : clientId,
+			input,
+		);
 		const producer = settings.splitConnections ? this.#client(settings, `${clientId}-producer`) : consumer;
 		this.#parts = { settings, input, consumer, producer, output: new Mqtt3Output(name, settings, producer) };
-		this.#connections = this.#clients.map(([, id]) => ({ broker: settings.broker.href, clientId: id }));
+		this.#connections = this.#clients.flatMap(([, id]) =>
+			settings.brokers.map(({ href }) => ({ broker: href, clientId: id })),
+		);
 	}
 
 	start(): void {
@@ -212,7 +224,9 @@ export class Mqtt3Binding implements Binding {
 		const hasWill = reads || !isInput;
 		return new MqttClient({
 			...settings,
-			url: settings.broker,
+			url: settings.brokers[0]!,
+			username: settings.brokers[0]!.username,
+			password: settings.brokers[0]!.password,
 			clientId,
 			will: hasWill ? settings.will : undefined,
 			subscriptions: reads ? filters.map((filter) => ({ filter, qos })) : [],

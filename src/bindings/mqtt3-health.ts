@@ -66,6 +66,12 @@ export function deliveryReasons(client: Intake, input: Mqtt3Input, isStrict: boo
 		const [what, them] = size === 1 ? ["message is", "it"] : ["messages are", "them"];
 		reasons.push(worthKnowing("held", `${size} ${what} held because the app refused ${them} (${topics(input.held)})`));
 	}
+	const { deadLetters } = input.refused;
+	if (deadLetters?.trouble !== undefined && input.held.size > 0) {
+		reasons.push(
+			worthKnowing("dead-letter-failed", `the latest dead letter failed: ${deadLetters.trouble}; held and tried again`),
+		);
+	}
 	for (const { packet } of first(input.held.oversized)) {
 		reasons.push(
 			worthKnowing("oversized", `held, never tried: ${packet.payloadSize} bytes on topic ${quote(packet.topic)}`),

@@ -191,7 +191,7 @@ describe("a failed attempt", () => {
 		const at = new InputUnderTest({ onRetriesExhausted: "drop" }).read();
 		at.deliver("a");
 		await at.call("a").answer(FAILED);
-		expect([at.acks(), at.input.dropped, at.input.held.size]).toEqual([[1], 1, 0]);
+		expect([at.acks(), at.dropped, at.input.held.size]).toEqual([[1], 1, 0]);
 		expect(at.reports).toEqual([
 			{
 				level: "error",
@@ -217,7 +217,7 @@ describe("a failed attempt", () => {
 		const at = new InputUnderTest().read();
 		at.deliver("a", 0, { qos: 0 });
 		await at.call("a").answer(FAILED);
-		expect([at.codes, at.input.dropped, at.acks()]).toEqual([["dropped"], 1, []]);
+		expect([at.codes, at.dropped, at.acks()]).toEqual([["dropped"], 1, []]);
 	});
 });
 
@@ -538,7 +538,7 @@ describe("what is too large to be read", () => {
 	it("with onOversized: drop is acknowledged and counted", () => {
 		const at = new InputUnderTest({ maxPayloadSize: 4, onOversized: "drop" }).read();
 		at.receive(large(1));
-		expect([at.acks(), at.input.dropped, at.codes]).toEqual([[1], 1, ["dropped"]]);
+		expect([at.acks(), at.dropped, at.codes]).toEqual([[1], 1, ["dropped"]]);
 	});
 
 	it("is forgotten with its session", () => {
@@ -611,7 +611,7 @@ describe("draining", () => {
 		at.deliver("a");
 		await at.input.drain(AbortSignal.abort());
 		await at.call("a").answer(verdict);
-		expect([at.acks(), at.reports, at.input.dropped]).toEqual([[], [], 0]);
+		expect([at.acks(), at.reports, at.dropped]).toEqual([[], [], 0]);
 	});
 
 	it("but an acceptance counts as long as the connection stands", async () => {

@@ -1,11 +1,15 @@
 import { StateError } from "../errors.js";
 import type { Delivery } from "../mqtt/delivery.js";
 import type { DeliveryListener } from "../mqtt/inbound.js";
+import type { ApplicationMessage } from "../mqtt/packet.js";
 import { Alarm } from "./alarm.js";
 import type { ReadHandler, Report, Verdict } from "./binding.js";
+import { DeadLetters } from "./dead-letters.js";
 import { DeliveryQueue } from "./delivery-queue.js";
 import { EventMetadata } from "./event-metadata.js";
+import { type HandlerCall, HandlerDeadlines } from "./handler-deadlines.js";
 import type { HeldDeliveries } from "./held-deliveries.js";
+import { goesOn, Lanes } from "./lanes.js";
 import type { Mqtt3Settings } from "./mqtt3-options.js";
 import { quote } from "./quote.js";
 import { type Failure, RefusedDeliveries } from "./refused-deliveries.js";
@@ -16,12 +20,25 @@ const CRASHES_WITHOUT_VERDICT = 3;
 /** After an answer that says nothing, so long until the message is handed over again. */
 const NO_VERDICT_PAUSE_MS = 100;
 
+export interface Mqtt3InputOptions {
+	/** The component's name. */
+	readonly component: string;
+	readonly settings: Mqtt3Settings;
+	readonly report: (report: Report) => void;
+	/** Publishes a dead letter; resolves when the broker has acknowledged it. */
+	readonly publish: (message: ApplicationMessage) => Promise<void>;
+}
+
 /** From delivery to verdict: hands messages to the app, and acknowledges what it accepted. */
 export class Mqtt3Input implements DeliveryListener {
 	readonly #settings: Mqtt3Settings;
 	readonly #report: (report: Report) => void;
 	readonly #queue = new DeliveryQueue();
 	readonly #refused: RefusedDeliveries;
+	/** Present with `ordering: topic`. */
+	readonly #lanes: Lanes | undefined;
+	/** Present with `handlerTimeout`. */
+	readonly #deadlines: HandlerDeadlines | undefined;
 	readonly #alarm = new Alarm(() => this.#pump());
 	readonly #metadata = new EventMetadata();
 	readonly #strays: StrayTopics;
@@ -34,11 +51,25 @@ export class Mqtt3Input implements DeliveryListener {
 	/** Told when no handler runs any more. */
 	readonly #drains = new Set<() => void>();
 
-	constructor(settings: Mqtt3Settings, report: (report: Report) => void) {
+	constructor({ component, settings, report, publish }: Mqtt3InputOptions) {
 		this.#settings = settings;
 		this.#report = report;
-		this.#refused = new RefusedDeliveries(settings, report);
-		this.#strays = new StrayTopics(settings.filters);
+		const { deadLetter, maxPayloadSize, handlerTimeoutMs } = settings;
+		const lanes = settings.ordering === "topic" ? new Lanes() : undefined;
+		this.#lanes = lanes;
+		this.#refused = new RefusedDeliveries({
+			settings,
+			report,
+			deadLetters: deadLetter && new DeadLetters({ component, settings: deadLetter, maxPayloadSize, publish }),
+			mayStart: lanes && ((delivery) => lanes.isCurrent(delivery)),
+			finished: (delivery) => this.#finished(delivery),
+		});
+		if (handlerTimeoutMs !== undefined) {
+			const reason = `no answer within handlerTimeout (${handlerTimeoutMs} ms)`;
+			const late = failure(new Error(reason));
+			this.#deadlines = new HandlerDeadlines(handlerTimeoutMs, (call) => this.#ended(call.delivery, late, call.isHeld));
+		}
+		this.#strays = new StrayTopics(settings.filters, settings.unsubscribe);
 	}
 
 	get isReading(): boolean {
@@ -64,9 +95,9 @@ export class Mqtt3Input implements DeliveryListener {
 		return this.#refused.held;
 	}
 
-	/** Messages that were acknowledged or given up without the app's consent. */
-	get dropped(): number {
-		return this.#refused.dropped;
+	/** What became of messages that the app did not take. */
+	get refused(): Pick<RefusedDeliveries, "dropped" | "deadLettered" | "deadLettersFailed" | "deadLetters"> {
+		return this.#refused;
 	}
 
 	/** Messages that matched none of our filters. */
@@ -93,11 +124,14 @@ export class Mqtt3Input implements DeliveryListener {
 		this.#pump();
 	}
 
-	/** Hands nothing more over. Resolves true when no handler runs any more, false when `signal` aborted first. */
+	/**
+	 * Hands nothing more over. Resolves true when no handler runs any more and no dead letter is on its way, false when `signal` aborted
+	 * first. What the app refuses meanwhile stays with the broker.
+	 */
 	async drain(signal: AbortSignal): Promise<boolean> {
 		this.#isDraining = true;
 		this.#alarm.stop();
-		if (this.#running.size > 0 && !signal.aborted) {
+		if (!this.#isIdle && !signal.aborted) {
 			await new Promise<void>((resolve) => {
 				const done = () => {
 					this.#drains.delete(done);
@@ -108,15 +142,28 @@ export class Mqtt3Input implements DeliveryListener {
 				signal.addEventListener("abort", done);
 			});
 		}
+		this.#refused.stop();
+		this.#deadlines?.stop();
 		this.#stop.abort();
-		return this.#running.size === 0;
+		return this.#isIdle;
+	}
+
+	get #isIdle(): boolean {
+		return this.#running.size === 0 && (this.#refused.deadLetters?.pending ?? 0) === 0;
 	}
 
 	delivered(delivery: Delivery): void {
 		const { packet } = delivery;
-		if (this.#strays.check(packet.topic) === "new") this.#reportStray(packet.topic);
+		const stray = this.#strays.check(packet.topic);
+		if (stray === "left") {
+			this.#refused.unsubscribed(delivery);
+			return;
+		}
+		if (stray === "new") this.#reportStray(packet.topic);
 		if (packet.skipped) {
 			this.#refused.oversized(delivery);
+		} else if (this.#lanes?.enter(delivery) === false) {
+			// Its turn comes when those before it are finished.
 		} else if (!delivery.deliverable) {
 			// A handler that must end first still runs; #startSuccessor() puts it in line.
 		} else if (this.#handler !== undefined && this.#mayStart && !this.#isPumping) {
@@ -129,23 +176,34 @@ export class Mqtt3Input implements DeliveryListener {
 	}
 
 	adopted(delivery: Delivery): void {
-		if (delivery.stage === "waiting" && delivery.deliverable) this.#queue.putBack(delivery);
+		// What is settled only waits for its acknowledgement, and what is too large is not tried.
+		if (delivery.stage !== "settled" && !delivery.packet.skipped) this.#lanes?.enter(delivery);
+		this.#queueAgain(delivery);
 		this.#pump();
 	}
 
 	orphaned(): void {
 		this.#queue.dropUndeliverable();
 		for (const delivery of this.#running) delivery.detach();
+		for (const next of this.#lanes?.orphaned() ?? []) this.#queueAgain(next);
+		this.#pump();
 	}
 
 	died(delivery: Delivery): void {
 		if (delivery.lost) {
+			if (this.#lanes?.enter(delivery) === false) return;
 			this.#queue.push(delivery);
 			this.#pump();
 		} else {
 			if (delivery.stage === "waiting") this.#queue.died();
 			this.#refused.forget(delivery);
+			// A handler that runs keeps its lane until it ends.
+			if (!delivery.running) this.#leaveLane(delivery);
 		}
+	}
+
+	passedOver(delivery: Delivery): void {
+		this.#lanes?.passedOver(delivery);
 	}
 
 	get #mayStart(): boolean {
@@ -174,10 +232,22 @@ export class Mqtt3Input implements DeliveryListener {
 		for (let due = this.#refused.takeDue(now); due !== undefined; due = this.#refused.takeDue(now)) this.#requeue(due);
 	}
 
-	/** Back in line, by its arrival; an orphan when it is adopted. */
+	/** Back in line, by its arrival; an orphan when it is adopted, and one of a lane when its turn comes. */
 	#requeue(delivery: Delivery): void {
-		if (delivery.deliverable) this.#queue.putBack(delivery);
-		else delivery.stage = "waiting";
+		delivery.stage = "waiting";
+		this.#queueAgain(delivery);
+	}
+
+	/** Puts one that waits in line, unless something stands in its way. */
+	#queueAgain(delivery: Delivery): void {
+		if (delivery.stage !== "waiting" || !delivery.deliverable) return;
+		if (this.#lanes?.isCurrent(delivery) !== false) this.#queue.putBack(delivery);
+	}
+
+	/** It is finished, or not ours any more: the next of its topic may start. */
+	#leaveLane(delivery: Delivery): void {
+		const next = this.#lanes?.leave(delivery);
+		if (next !== undefined) this.#queueAgain(next);
 	}
 
 	#start(handler: ReadHandler, delivery: Delivery, isHeld: boolean): void {
@@ -191,20 +261,26 @@ export class Mqtt3Input implements DeliveryListener {
 			metadata: this.#metadata.of(delivery),
 			contentType: this.#settings.contentType,
 		};
+		const call = this.#deadlines?.begin(delivery, isHeld);
 		let verdict: Verdict | Promise<Verdict>;
 		try {
-			verdict = handler(event, this.#stop.signal);
+			verdict = handler(event, call?.controller.signal ?? this.#stop.signal);
 		} catch (error) {
 			verdict = failure(error);
 		}
 		if ("kind" in verdict) {
-			this.#ended(delivery, verdict, isHeld);
+			this.#answered(delivery, verdict, isHeld, call);
 			return;
 		}
 		verdict.then(
-			(result) => this.#ended(delivery, result, isHeld),
-			(error: unknown) => this.#ended(delivery, failure(error), isHeld),
+			(result) => this.#answered(delivery, result, isHeld, call),
+			(error: unknown) => this.#answered(delivery, failure(error), isHeld, call),
 		);
+	}
+
+	#answered(delivery: Delivery, verdict: Verdict, isHeld: boolean, call: HandlerCall | undefined): void {
+		// After its deadline the call was an attempt that failed, whatever it says now.
+		if (call === undefined || this.#deadlines?.end(call)) this.#ended(delivery, verdict, isHeld);
 	}
 
 	#ended(delivery: Delivery, verdict: Verdict, isHeld: boolean): void {
@@ -217,18 +293,21 @@ export class Mqtt3Input implements DeliveryListener {
 			delivery.stage = "settled";
 			delivery.ack();
 			if (isHeld) this.#refused.recovered(delivery);
-		} else if (this.#stop.signal.aborted) {
-			// Our own doing, whatever the handler says of it: the broker redelivers.
+		} else if (this.#isDraining) {
+			// It stays with the broker: nothing is tried again, dead-lettered or dropped any more.
 		} else if (delivery.state === "dead" && !delivery.lost) {
 			this.#refused.forget(delivery);
 		} else {
 			this.#notAccepted(delivery, verdict, isHeld);
 		}
-		if (this.#isDraining) {
-			if (this.#running.size === 0) for (const done of this.#drains) done();
-		} else {
-			this.#pump();
-		}
+		this.#finished(delivery);
+	}
+
+	/** What follows when an attempt, or a dead letter, has come to its end. */
+	#finished(delivery: Delivery): void {
+		if (this.#lanes !== undefined && (delivery.stage === "settled" || !goesOn(delivery))) this.#leaveLane(delivery);
+		if (!this.#isDraining) this.#pump();
+		else if (this.#isIdle) for (const done of this.#drains) done();
 	}
 
 	#notAccepted(delivery: Delivery, verdict: Exclude<Verdict, { kind: "accepted" }>, isHeld: boolean): void {
@@ -249,19 +328,23 @@ export class Mqtt3Input implements DeliveryListener {
 		const { successor } = delivery;
 		if (successor === undefined) return;
 		delivery.successor = undefined;
-		if (successor.stage === "waiting" && successor.deliverable) this.#queue.putBack(successor);
+		this.#queueAgain(successor);
 	}
 
 	#reportStray(topic: string): void {
 		this.#report({
 			level: "warn",
 			code: "stray-topic",
-			message: `topic ${quote(topic)} matches none of our filters, it comes from an older subscription of this session; delivered all the same (the field "unsubscribe", which leaves such filters, comes with a later version; until then a new consumerID, or one start with cleanSession: true, does)`,
+			message: `topic ${quote(topic)} matches none of our filters, it comes from an older subscription of this session; delivered all the same: name its filter in "unsubscribe" to leave it`,
 			details: { topic },
 		});
 	}
 }
 
 function failure(error: unknown): Failure {
-	return { kind: "failed", error: error instanceof Error ? error : new Error(String(error)) };
+	if (!(error instanceof Error)) return { kind: "failed", error: new Error(String(error)) };
+	// What `dropOn` and `deadLetterOn` compare: an AppError's, or that of any error a handler throws.
+	const { status } = error as { readonly status?: unknown };
+	const hasStatus = typeof status === "number" || typeof status === "string";
+	return { kind: "failed", error, ...(hasStatus && { status }) };
 }

@@ -43,15 +43,25 @@ describe("the specification's page", () => {
 		});
 		expect(warnings).toEqual([]);
 		expect(settings).toEqual({
-			broker: { transport: "tcp", host: "localhost", port: 1883, path: "", href: "tcp://localhost:1883" },
+			brokers: [
+				{
+					transport: "tcp",
+					host: "localhost",
+					port: 1883,
+					path: "",
+					href: "tcp://localhost:1883",
+					username: "alice",
+					password: "s3cret",
+				},
+			],
 			clientId: "myapp",
 			topic: "mytopic",
 			filters: ["mytopic"],
+			unsubscribe: [],
+			leaveGroupOnStop: false,
 			qos: 1,
 			retain: false,
 			cleanSession: false,
-			username: "alice",
-			password: "s3cret",
 			keepAliveMs: 30_000,
 			connectTimeoutMs: 10_000,
 			publishTimeoutMs: 10_000,
@@ -59,10 +69,15 @@ describe("the specification's page", () => {
 			maxPayloadSize: 4_194_304,
 			onOversized: "hold",
 			maxBuffered: 67_108_864,
+			ordering: "none",
 			ackOrder: "arrival",
 			backOffMaxRetries: 0,
+			backOffPolicy: "constant",
 			backOffIntervalMs: 5_000,
+			backOffMaxIntervalMs: 60_000,
 			onRetriesExhausted: "hold",
+			dropOn: [],
+			deadLetterOn: [],
 			holdIntervalMs: 30_000,
 			contentType: "application/json",
 			encoding: "json",
@@ -104,34 +119,35 @@ describe("every field of the table", () => {
 	afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 	test("has an example, and all examples together parse without a warning", () => {
-		const supported = Object.entries(MQTT3_FIELDS).filter(([, field]) => !("notYet" in field));
-		const examples = Object.fromEntries(supported.map(([name, field]) => [name, sound[name] ?? field.example]));
+		const examples = Object.fromEntries(
+			Object.entries(MQTT3_FIELDS).map(([name, field]) => [name, sound[name] ?? field.example]),
+		);
 		// The example files are not on this machine.
 		for (const name of Object.keys(sound))
 			expect(MQTT3_FIELDS[name as keyof typeof MQTT3_FIELDS].example).toMatch(/^file:/);
 		const { settings, warnings } = parse({ ...examples, url: "ssl://localhost" });
 		expect(warnings).toEqual([]);
 		expect(settings).toMatchObject({
-			filters: ["devices/+/temperature", "alarms/#", "devices/+/status"],
+			filters: ["devices/+/temperature", "alarms/#", "devices/+/status"].map((filter) => `$share/workers/${filter}`),
 			route: "events/orders",
 		});
 	});
 
-	test.each(Object.entries(MQTT3_FIELDS).filter(([, field]) => !("notYet" in field) && field.kind !== "pem"))(
+	test.each(Object.entries(MQTT3_FIELDS).filter(([, field]) => field.kind !== "pem"))(
 		"%s: its example parses by itself",
 		(name, field) => {
-			const needs = name === "password" ? { username: "u" } : name.startsWith("will") ? { willTopic: "w" } : {};
-			expect(problemsOf({ ...needs, [name]: field.example })).toEqual([]);
-		},
-	);
-
-	test.each(Object.entries(MQTT3_FIELDS).filter(([, field]) => "notYet" in field))(
-		"%s: naming it fails, as this version does not support it yet",
-		(name, field) => {
-			expect(problemsOf({ [name]: field.example })).toEqual([`field "${name}": this version does not support it yet`]);
+			expect(problemsOf({ ...neededBy(name), [name]: field.example })).toEqual([]);
 		},
 	);
 });
+
+/** What a field can't stand without. */
+function neededBy(name: string): Record<string, string> {
+	if (name === "password") return { username: "u" };
+	if (name.startsWith("will")) return { willTopic: "w" };
+	if (name === "leaveGroupOnStop") return { consumerGroup: "g" };
+	return name === "deadLetterFormat" || name === "deadLetterOn" ? { deadLetterTopic: "dead-letters" } : {};
+}
 
 describe("required fields", () => {
 	test("that are missing are all named, in daprd's order and words", () => {
@@ -183,6 +199,8 @@ describe("an error", () => {
 });
 
 const EXPECTED_BOOLEAN = "expected true, yes, y, t, on, 1 or false, no, n, f, off, 0";
+const EXPECTED_STATUSES =
+	"expected HTTP statuses from 300 on, 3xx, 4xx, 5xx or names of gRPC codes as INVALID_ARGUMENT, with commas between";
 const WRITTEN_DURATION = "written as 5s, 1m30s or 250ms; a bare number is seconds";
 const WRITTEN_SIZE = "written as 65536, 64Ki, 4Mi or 1G";
 
@@ -193,7 +211,7 @@ describe("a wrong value is refused with its reason", () => {
 			"localhost:1883",
 			'url": has no scheme; expected tcp, mqtt, ssl, tls, tcps, mqtts, ws, wss before the host, as in tcp://host:1883',
 		],
-		["url", "tcp://a,tcp://b", 'url": names 2 brokers, and this version does not support more than one yet'],
+		["url", "tcp://a,tcp://b,mqtt://a:1883", 'url": names tcp://a:1883 twice'],
 		["topic", "a/#/b", 'topic": "a/#/b" holds a # that is not its last level'],
 		["topic", "a+", 'topic": "a+" holds a + that does not fill a level'],
 		["topics", '["a","b+"]', 'topics": "b+" holds a + that does not fill a level'],
@@ -242,18 +260,43 @@ describe("a wrong value is refused with its reason", () => {
 		["maxBuffered", "0", `maxBuffered": "0" is out of range: expected at least 1, ${WRITTEN_SIZE}`],
 		["onOversized", "Hold", 'onOversized": "Hold" is not allowed: expected hold or drop'],
 		["ackOrder", "any", 'ackOrder": "any" is not allowed: expected arrival or strict'],
-		["ordering", "topic", 'ordering": "topic" is not supported by this version yet: expected none'],
-		[
-			"backOffPolicy",
-			"exponential",
-			'backOffPolicy": "exponential" is not supported by this version yet: expected constant',
-		],
+		["ordering", "Topic", 'ordering": "Topic" is not allowed: expected none or topic'],
+		["backOffPolicy", "linear", 'backOffPolicy": "linear" is not allowed: expected constant or exponential'],
+		["backOffMaxInterval", "1s", 'backOffMaxInterval": 1s is shorter than backOffInterval: expected at least 5s'],
+		["onRetriesExhausted", "deadLetter", 'onRetriesExhausted": needs deadLetterTopic, which is missing'],
 		[
 			"onRetriesExhausted",
-			"deadLetter",
-			'onRetriesExhausted": "deadLetter" is not supported by this version yet: expected hold or drop',
+			"give up",
+			'onRetriesExhausted": "give up" is not allowed: expected hold, deadLetter or drop',
 		],
-		["onRetriesExhausted", "give up", 'onRetriesExhausted": "give up" is not allowed: expected hold or drop'],
+		["deadLetterFormat", "raw", 'deadLetterFormat": needs deadLetterTopic, which is missing'],
+		["deadLetterOn", "400", 'deadLetterOn": needs deadLetterTopic, which is missing'],
+		["deadLetterTopic", "dead/#", 'deadLetterTopic": "dead/#" holds a wildcard, + or #'],
+		["deadLetterTopic", "", 'deadLetterTopic": is empty'],
+		["deadLetterTopic", "$SYS/dead", 'deadLetterTopic": "$SYS/dead" $SYS belongs to the broker'],
+		[
+			"deadLetterTopic",
+			"a/b",
+			'deadLetterTopic": "a/b" is read by this input: the filter "a/b" matches it, expected a topic that no filter of its own matches',
+		],
+		["dropOn", "400,teapot", `dropOn": "400,teapot" is not a list of statuses: ${EXPECTED_STATUSES}`],
+		["dropOn", "", `dropOn": "" is not a list of statuses: ${EXPECTED_STATUSES}`],
+		["deadLetterOn", "204", `deadLetterOn": "204" is not a list of statuses: ${EXPECTED_STATUSES}`],
+		["handlerTimeout", "0", `handlerTimeout": "0" is out of range: expected 1ms to 24h, ${WRITTEN_DURATION}`],
+		["handlerTimeout", "-1s", `handlerTimeout": "-1s" is not a duration: expected 1ms to 24h, ${WRITTEN_DURATION}`],
+		["consumerGroup", "a/b", 'consumerGroup": "a/b" is not a group: expected a name without /, + and #'],
+		["consumerGroup", "", 'consumerGroup": is empty'],
+		["unsubscribe", '["a/#/b"]', 'unsubscribe": "a/#/b" holds a # that is not its last level'],
+		[
+			"unsubscribe",
+			'["a/b"]',
+			'unsubscribe": "a/b" is what the input subscribes to: name only filters that it no longer has',
+		],
+		[
+			"leaveGroupOnStop",
+			"true",
+			'leaveGroupOnStop": true without a group: nobody else would get the messages, expected consumerGroup or a topic of the form $share/<group>/<filter>',
+		],
 		["willTopic", "a/+", 'willTopic": "a/+" holds a wildcard, + or #'],
 		["willPayload", "x", 'willPayload": needs willTopic, which is missing'],
 		["willRetain", "true", 'willRetain": needs willTopic, which is missing'],
@@ -305,17 +348,20 @@ describe("a right value is understood", () => {
 		[{ cleanSession: "true" }, { cleanSession: true, onRetriesExhausted: "drop" }],
 		[{ onRetriesExhausted: "drop" }, { cleanSession: false, onRetriesExhausted: "drop" }],
 		[{ backOffMaxRetries: "+3" }, { backOffMaxRetries: 3 }],
+		[{ backOffInterval: "2m" }, { backOffIntervalMs: 120_000, backOffMaxIntervalMs: 120_000 }],
 		[
-			{ username: "u", password: "p\0" },
-			{ username: "u", password: "p\0" },
+			{ deadLetterTopic: "dead", cleanSession: "true" },
+			{ onRetriesExhausted: "deadLetter", deadLetter: { topic: "dead", format: "json" } },
 		],
 		[
-			{ url: "tcp://u@localhost", password: "p" },
-			{ username: "u", password: "p" },
+			{ deadLetterTopic: "dead", deadLetterFormat: "raw", onRetriesExhausted: "hold", deadLetterOn: "4XX, 500 ,4xx" },
+			{ onRetriesExhausted: "hold", deadLetter: { topic: "dead", format: "raw" }, deadLetterOn: ["4xx", "500"] },
 		],
+		[{ dropOn: "422,invalid_argument" }, { dropOn: ["422", "INVALID_ARGUMENT"] }],
+		[{ handlerTimeout: "1m" }, { handlerTimeoutMs: 60_000 }],
 		[
-			{ url: "tcp://u:p@localhost", username: "u", password: "p" },
-			{ username: "u", password: "p" },
+			{ consumerGroup: "g", topics: '["b"]', unsubscribe: '["a/b"]', leaveGroupOnStop: "true" },
+			{ topic: "a/b", filters: ["$share/g/a/b", "$share/g/b"], unsubscribe: ["a/b"], leaveGroupOnStop: true },
 		],
 		[{ keepAlive: "1m" }, { keepAliveMs: 60_000 }],
 		[{ keepAlive: "65535" }, { keepAliveMs: 65_535_000 }],
@@ -350,14 +396,28 @@ describe("a right value is understood", () => {
 		expect(settingsOf({ route: "" })).not.toHaveProperty("route");
 	});
 
-	test("user name and password stand in the settings alone, not in the broker's address", () => {
-		expect(settingsOf({ url: "tcp://u:p@localhost" }).broker).toEqual({
-			transport: "tcp",
-			host: "localhost",
-			port: 1883,
-			path: "",
-			href: "tcp://localhost:1883",
-		});
+	test.each<[Record<string, string>, readonly (readonly [string, string?, string?])[]]>([
+		[{ url: "tcp://u:p@localhost" }, [["tcp://localhost:1883", "u", "p"]]],
+		[{ username: "u", password: "p\0" }, [["tcp://localhost:1883", "u", "p\0"]]],
+		[{ url: "tcp://u@localhost", password: "p" }, [["tcp://localhost:1883", "u", "p"]]],
+		[{ url: "tcp://u:p@localhost", username: "u", password: "p" }, [["tcp://localhost:1883", "u", "p"]]],
+		[
+			{ url: "tcp://u:p@a, ssl://v:q@b" },
+			[
+				["tcp://a:1883", "u", "p"],
+				["tls://b:8883", "v", "q"],
+			],
+		],
+		[
+			{ url: "tcp://a,tcp://b", username: "u" },
+			[
+				["tcp://a:1883", "u"],
+				["tcp://b:1883", "u"],
+			],
+		],
+	])("each broker has its user name and password: %j", (properties, brokers) => {
+		const found = settingsOf(properties).brokers.map(({ href, username, password }) => [href, username, password]);
+		expect(found).toEqual(brokers.map(([href, username, password]) => [href, username, password]));
 	});
 });
 
@@ -368,6 +428,32 @@ describe("fields that contradict each other are refused", () => {
 		[{ username: "", password: "p" }, ['field "username": is empty']],
 		[{ url: "gopher://u@localhost", password: "p" }, [expect.stringContaining('field "url": has the unknown scheme')]],
 		[{ willTopic: "", willQos: "1" }, ['field "willTopic": is empty']],
+		[{ url: "tcp://u@a,tcp://v@b", username: "u" }, ['field "username": differs from the one in url: give it once']],
+		[{ url: "tcp://a,tcp://:p@b" }, ['field "url": has a password without a user name [MQTT-3.1.2-22]']],
+		[
+			{ topic: "$share/h/a", consumerGroup: "g" },
+			['field "consumerGroup": stands beside "$share/h/a", which names a group of its own: give it once'],
+		],
+		[
+			{ dropOn: "422,5xx", deadLetterOn: "5XX", deadLetterTopic: "dead" },
+			['field "deadLetterOn": "5xx" stands in dropOn as well: name it in one of them'],
+		],
+		[
+			{ topic: "+/x", deadLetterTopic: "dead", deadLetterFormat: "raw" },
+			[
+				'field "deadLetterTopic": "dead" is read by this input: the filter "+/x" matches it or topics below it (deadLetterFormat: raw), expected a topic that no filter of its own matches',
+			],
+		],
+		[
+			{ topic: "$share/g/#", deadLetterTopic: "dead" },
+			[
+				'field "deadLetterTopic": "dead" is read by this input: the filter "$share/g/#" matches it, expected a topic that no filter of its own matches',
+			],
+		],
+		[
+			{ backOffInterval: "10s", backOffMaxInterval: "5s" },
+			['field "backOffMaxInterval": 5s is shorter than backOffInterval: expected at least 10s'],
+		],
 	])("%j", (properties, problems) => {
 		expect(problemsOf(properties)).toEqual(problems);
 	});

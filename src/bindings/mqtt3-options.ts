@@ -14,7 +14,10 @@ import { type Problem, Problems } from "./problems.js";
  * the metadata fields of the same name. Times in milliseconds, sizes in bytes.
  */
 export interface Mqtt3Options {
-	/** The broker: `tcp://`, `mqtt://`, `ssl://`, `tls://`, `tcps://`, `mqtts://`, `ws://` or `wss://`; may hold user name and password. */
+	/**
+	 * The broker: `tcp://`, `mqtt://`, `ssl://`, `tls://`, `tcps://`, `mqtts://`, `ws://` or `wss://`; may hold user name and password.
+	 * Several with commas between are tried in turn.
+	 */
 	readonly url: string;
 	/** The input's topic filter and the output's default topic. */
 	readonly topic: string;
@@ -22,6 +25,12 @@ export interface Mqtt3Options {
 	readonly clientId: string;
 	/** More topic filters for the input. */
 	readonly topics?: readonly string[] | undefined;
+	/** Share the messages with all that name the same group: subscribes as `$share/<group>/<filter>`. */
+	readonly consumerGroup?: string | undefined;
+	/** Unsubscribe when closing, for scaling down for good. Default false. */
+	readonly leaveGroupOnStop?: boolean | undefined;
+	/** Filters of an earlier configuration to leave; what still comes for them alone is acknowledged undelivered. */
+	readonly unsubscribe?: readonly string[] | undefined;
 	/** QoS of the subscription and of what is published. Default 1. */
 	readonly qos?: QoS | undefined;
 	/** Whether the broker keeps what is published as the topic's last message. Default false. */
@@ -60,14 +69,30 @@ export interface Mqtt3Options {
 	readonly onOversized?: "hold" | "drop" | undefined;
 	/** Bytes of un-acknowledged payloads that may wait in memory. Default 64 MiB. */
 	readonly maxBuffered?: number | undefined;
+	/** `topic`: one delivery at a time for each topic. Default `none`. */
+	readonly ordering?: "none" | "topic" | undefined;
 	/** Whether acknowledgements may overtake that of a delivery that failed. Default `arrival`: they may. */
 	readonly ackOrder?: "arrival" | "strict" | undefined;
 	/** How often a failed delivery is tried again; -1: until it succeeds. Default 0. */
 	readonly backOffMaxRetries?: number | undefined;
-	/** Time between attempts. Default 5 s. */
+	/** Whether the time between attempts grows. Default `constant`. */
+	readonly backOffPolicy?: "constant" | "exponential" | undefined;
+	/** Time between attempts; with `exponential` the first one. Default 5 s. */
 	readonly backOffIntervalMs?: number | undefined;
-	/** What becomes of a delivery whose retries are used up. Default `hold`; with `cleanSession` `drop`. */
-	readonly onRetriesExhausted?: "hold" | "drop" | undefined;
+	/** The longest time between attempts. Default 1 minute, or `backOffIntervalMs` where that is longer. */
+	readonly backOffMaxIntervalMs?: number | undefined;
+	/** What becomes of a delivery whose retries are used up. Default `deadLetter` with `deadLetterTopic`, else `hold`; with `cleanSession` `drop`. */
+	readonly onRetriesExhausted?: "hold" | "deadLetter" | "drop" | undefined;
+	/** Where dead letters are published, at QoS 1. A topic that the input does not read. */
+	readonly deadLetterTopic?: string | undefined;
+	/** `json`: a report with the payload in base64. `raw`: the bare payload, below `deadLetterTopic`. Default `json`. */
+	readonly deadLetterFormat?: "json" | "raw" | undefined;
+	/** Errors after which a delivery is dropped at once, by their `status`: `422`, `5xx`, `INVALID_ARGUMENT`. */
+	readonly dropOn?: readonly string[] | undefined;
+	/** Errors after which a delivery is dead-lettered at once, by their `status`. */
+	readonly deadLetterOn?: readonly string[] | undefined;
+	/** How long a handler may take; after that its signal aborts and the attempt counts as failed. Default: as long as it likes. */
+	readonly handlerTimeoutMs?: number | undefined;
 	/** How often a held delivery is tried again. Default 30 s. */
 	readonly holdIntervalMs?: number | undefined;
 	/** Where the broker publishes the will, when the connection ends without a goodbye. */
@@ -90,23 +115,32 @@ export interface Mqtt3Options {
 	readonly route?: string | undefined;
 }
 
+/** Where and how dead letters are published. */
+export interface DeadLetterSettings {
+	readonly topic: string;
+	readonly format: "json" | "raw";
+}
+
 /** Everything that an mqtt3 binding needs to know: defaults filled in, values checked. Times in milliseconds, sizes in bytes. */
 export interface Mqtt3Settings {
-	/** Without user name and password: those are in `username` and `password`. */
-	readonly broker: BrokerUrl;
+	/** At least one, tried in turn; each with its user name and password. */
+	readonly brokers: readonly BrokerUrl[];
 	/** The client identifier; `consumerID` in component metadata. */
 	readonly clientId: string;
 	/** As given: the output's default topic, the input's first filter. */
 	readonly topic: string;
-	/** `topic` and `topics`: the input's filters, without duplicates. */
+	/** `topic` and `topics` as subscribed to, with `$share/<consumerGroup>/` in front where there is a group; without duplicates. */
 	readonly filters: readonly string[];
+	/** Filters to leave at each connect. */
+	readonly unsubscribe: readonly string[];
+	readonly leaveGroupOnStop: boolean;
 	readonly qos: QoS;
 	readonly retain: boolean;
 	readonly cleanSession: boolean;
-	readonly username?: string | undefined;
-	readonly password?: string | undefined;
-	/** Present exactly for `tls` and `wss`. */
+	/** Present where a broker is reached over `tls` or `wss`; as read at Init. */
 	readonly tls?: TlsSettings | undefined;
+	/** Reads `tls` anew, for each connection; absent where no file is named. Throws ConfigurationError. */
+	readonly readTls?: (() => TlsSettings) | undefined;
 	readonly keepAliveMs: number;
 	readonly connectTimeoutMs: number;
 	readonly publishTimeoutMs: number;
@@ -114,11 +148,19 @@ export interface Mqtt3Settings {
 	readonly maxPayloadSize: number;
 	readonly onOversized: "hold" | "drop";
 	readonly maxBuffered: number;
+	readonly ordering: "none" | "topic";
 	readonly ackOrder: "arrival" | "strict";
 	/** -1: without end. */
 	readonly backOffMaxRetries: number;
+	readonly backOffPolicy: "constant" | "exponential";
 	readonly backOffIntervalMs: number;
-	readonly onRetriesExhausted: "hold" | "drop";
+	readonly backOffMaxIntervalMs: number;
+	readonly onRetriesExhausted: "hold" | "deadLetter" | "drop";
+	readonly deadLetter?: DeadLetterSettings | undefined;
+	readonly dropOn: readonly string[];
+	readonly deadLetterOn: readonly string[];
+	/** Absent: the app may take as long as it likes. */
+	readonly handlerTimeoutMs?: number | undefined;
 	readonly holdIntervalMs: number;
 	readonly will?: Will | undefined;
 	readonly contentType: string;

@@ -23,7 +23,7 @@ beforeAll(async () => {
 	broker = await startBroker();
 	broker.onPublish((message) => published.push(message));
 	const all = settings();
-	client = new MqttClient({ ...all, url: all.broker, subscriptions: [] });
+	client = new MqttClient({ ...all, url: all.brokers[0]!, subscriptions: [] });
 	await client.connect();
 });
 afterAll(async () => {

@@ -22,7 +22,7 @@ function renderings(value: unknown): string {
 function outcome(properties: Record<string, string>): unknown[] {
 	try {
 		const { settings, warnings } = parseMqtt3Metadata({ name: "orders", properties });
-		return [settings, settings.broker, settings.tls, redactedSettings(settings), warnings];
+		return [settings, settings.brokers, settings.tls, redactedSettings(settings), warnings];
 	} catch (error) {
 		return [error];
 	}
@@ -105,9 +105,7 @@ describe("P12: a secret is in no rendered form", () => {
 			expect(renderings(value)).not.toContain("BEGIN");
 		}
 		expect(redactedSettings(parseMqtt3Metadata({ name: "orders", properties }).settings)).toMatchObject({
-			broker: "tls://h:8883",
-			username: "<redacted>",
-			password: "<redacted>",
+			brokers: [{ url: "tls://h:8883", username: "<redacted>", password: "<redacted>" }],
 			tls: { cert: "<PEM>", key: "<redacted>", passphrase: "<redacted>", insecureSkipVerify: false },
 			will: { topic: "w", qos: 0, retain: false, bytes: 6 },
 		});

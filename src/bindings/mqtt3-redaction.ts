@@ -1,15 +1,14 @@
 import { inspect } from "node:util";
+import type { BrokerUrl } from "../mqtt/broker-url.js";
 import { REDACTED } from "./metadata.js";
 import type { Mqtt3Settings } from "./mqtt3-options.js";
 
 /** Settings as they may be shown in logs and by the metadata API: no user name, password, key or certificate, no payload. */
 export function redactedSettings(settings: Mqtt3Settings): Readonly<Record<string, unknown>> {
-	const { broker, username, password, tls, will, ...others } = settings;
+	const { brokers, tls, readTls: _, will, ...others } = settings;
 	return {
-		broker: broker.href,
+		brokers: brokers.map(redactedBroker),
 		...others,
-		...(username !== undefined && { username: REDACTED }),
-		...(password !== undefined && { password: REDACTED }),
 		...(tls && { tls: redactedTls(tls) }),
 		...(will && { will: { topic: will.topic, qos: will.qos, retain: will.retain, bytes: will.payload.length } }),
 	};
@@ -20,10 +19,18 @@ export function redactedSettings(settings: Mqtt3Settings): Readonly<Record<strin
  * util.inspect. Copies made by spreading lose that. Returns the same object.
  */
 export function concealSettings(settings: Mqtt3Settings): Mqtt3Settings {
-	// The path's query may be a token.
-	conceal(settings.broker, settings.broker.href);
+	for (const broker of settings.brokers) conceal(broker, redactedBroker(broker));
 	if (settings.tls) conceal(settings.tls, redactedTls(settings.tls));
 	return conceal(settings, redactedSettings(settings));
+}
+
+/** The path's query may be a token. */
+function redactedBroker({ href, username, password }: BrokerUrl): Readonly<Record<string, unknown>> {
+	return {
+		url: href,
+		...(username !== undefined && { username: REDACTED }),
+		...(password !== undefined && { password: REDACTED }),
+	};
 }
 
 function redactedTls(tls: NonNullable<Mqtt3Settings["tls"]>): Readonly<Record<string, unknown>> {

@@ -1,6 +1,8 @@
+import { parseSharedFilter } from "../mqtt/topic.js";
 import type { Mqtt3Settings } from "./mqtt3-options.js";
 import type { Draft } from "./mqtt3-settings.js";
 import type { Problem } from "./problems.js";
+import { usesTls } from "./settle-tls.js";
 import { isReadableByAll } from "./tls-material.js";
 
 const TLS_FIELDS = [
@@ -25,7 +27,11 @@ export function combinationWarnings(
 	return [
 		...(isRandomClientId ? sessionWarnings(settings) : []),
 		...deliveryWarnings(settings),
-		...(settings.tls ? tlsWarnings(draft, settings) : plainWarnings(draft, settings)),
+		...(isOutputOnly(settings)
+			? []
+			: [...groupWarnings(settings, isRandomClientId), ...deadLetterWarnings(draft, settings)]),
+		...(settings.tls ? tlsWarnings(draft, settings) : unusedTlsWarnings(draft, settings)),
+		...plainWarnings(settings),
 	];
 }
 
@@ -40,9 +46,34 @@ function sessionWarnings(settings: Mqtt3Settings): readonly Problem[] {
 	];
 }
 
+function isOutputOnly({ direction }: Mqtt3Settings): boolean {
+	return direction?.includes("input") === false;
+}
+
+/** What brokers do with the messages of a member that dies or stops, by the kind of its session. */
+function groupWarnings(settings: Mqtt3Settings, isRandomClientId: boolean): readonly Problem[] {
+	const shared = settings.filters.find((filter) => parseSharedFilter(filter) !== undefined);
+	if (shared === undefined) return [];
+	if (settings.cleanSession) {
+		const reason =
+			"true in a shared group: what a member holds un-acknowledged when it dies or its connection is lost is lost with its session on most brokers: set cleanSession: false and a consumerID that each member keeps over restarts";
+		return [{ field: "cleanSession", reason }];
+	}
+	if (!isRandomClientId) return [];
+	const reason =
+		"is random ({uuid}) in a shared group: each start leaves a member behind whose share of the messages waits for a return that never comes: set a consumerID that each member keeps over restarts, as {podName} of a StatefulSet";
+	return [{ field: "consumerID", reason }];
+}
+
+function deadLetterWarnings(draft: Draft, settings: Mqtt3Settings): readonly Problem[] {
+	const { deadLetter, onRetriesExhausted, deadLetterOn } = settings;
+	if (deadLetter === undefined || onRetriesExhausted === "deadLetter" || deadLetterOn.length > 0) return [];
+	const reason = `is never used: onRetriesExhausted is ${draft.onRetriesExhausted} and deadLetterOn names nothing`;
+	return [{ field: "deadLetterTopic", reason }];
+}
+
 function deliveryWarnings(settings: Mqtt3Settings): readonly Problem[] {
-	const isOutputOnly = settings.direction?.includes("input") === false;
-	if (isOutputOnly) {
+	if (isOutputOnly(settings)) {
 		if (!settings.topic.startsWith("$share/")) return [];
 		return [
 			{
@@ -89,17 +120,20 @@ function tlsWarnings(draft: Draft, settings: Mqtt3Settings): readonly Problem[] 
 	return warnings;
 }
 
-function plainWarnings(draft: Draft, settings: Mqtt3Settings): readonly Problem[] {
-	const warnings: Problem[] = [];
-	const { href, host } = settings.broker;
+function unusedTlsWarnings(draft: Draft, { brokers }: Mqtt3Settings): readonly Problem[] {
 	const unused = TLS_FIELDS.filter((name) => draft[name] !== undefined && draft[name] !== false);
-	for (const field of unused) {
-		warnings.push({ field, reason: `is not used: ${href} is without TLS, ssl:// and wss:// are with it` });
-	}
-	if ((settings.username !== undefined || settings.password !== undefined) && !isLoopback(host)) {
-		warnings.push({ field: "url", reason: `user name and password go to ${href} unencrypted: use ssl:// or wss://` });
-	}
-	return warnings;
+	const reason = `is not used: ${brokers.map(({ href }) => href).join(", ")} is without TLS, ssl:// and wss:// are with it`;
+	return unused.map((field) => ({ field, reason }));
+}
+
+function plainWarnings({ brokers }: Mqtt3Settings): readonly Problem[] {
+	return brokers
+		.filter((broker) => !usesTls(broker) && !isLoopback(broker.host))
+		.filter(({ username, password }) => username !== undefined || password !== undefined)
+		.map(({ href }) => ({
+			field: "url",
+			reason: `user name and password go to ${href} unencrypted: use ssl:// or wss://`,
+		}));
 }
 
 function isLoopback(host: string): boolean {

@@ -1,34 +1,66 @@
+import { jittered } from "../mqtt/backoff.js";
 import type { Delivery } from "../mqtt/delivery.js";
 import type { Report, Verdict } from "./binding.js";
+import type { DeadLetters } from "./dead-letters.js";
 import { DueQueue } from "./due-queue.js";
 import { HeldDeliveries } from "./held-deliveries.js";
 import type { Mqtt3Settings } from "./mqtt3-options.js";
+import { statusMatch } from "./status-list.js";
 
-/** How long an app may ask for with `Retry-After`. */
-const RETRY_AFTER_AT_MOST_MS = 60_000;
-/** And how soon, where `backOffInterval` is not sooner: an app that says 0 is not to be driven in a tight circle. */
+/** How soon an app may ask for with `Retry-After`, where `backOffInterval` is not sooner: 0 must not drive it in a tight circle. */
 const RETRY_AFTER_AT_LEAST_MS = 1_000;
 const NO_PAYLOAD = new Uint8Array();
 
 /** An attempt that counts. */
 export type Failure = Extract<Verdict, { kind: "failed" }>;
 
-/** What becomes of messages that the app refused, or that are too large for it: tried again later, held, or dropped. Says so each time. */
+/** Why messages were acknowledged, or at QoS 0 forgotten, without the app's consent. */
+export interface DropCounters {
+	retriesExhausted: number;
+	dropOn: number;
+	oversized: number;
+	/** They came for a filter that the configuration names in `unsubscribe`. */
+	unsubscribed: number;
+}
+
+export interface RefusedDeliveriesOptions {
+	readonly settings: Mqtt3Settings;
+	readonly report: (report: Report) => void;
+	/** Absent: there are none. */
+	readonly deadLetters?: DeadLetters | undefined;
+	/** Whether a held delivery may be tried now, as far as others of its topic go. */
+	readonly mayStart?: ((delivery: Delivery) => boolean) | undefined;
+	/** Told of a delivery that came to its end some time after it was refused. */
+	readonly finished: (delivery: Delivery) => void;
+}
+
+/**
+ * What becomes of messages that the app refused, or that are too large for it: tried again later, held, dead-lettered or dropped. Says so
+ * each time.
+ */
 export class RefusedDeliveries {
 	/** Those whose retries are used up, and those too large to be read. */
 	readonly held: HeldDeliveries;
+	readonly deadLetters: DeadLetters | undefined;
+	readonly #options: RefusedDeliveriesOptions;
 	readonly #settings: Mqtt3Settings;
-	readonly #report: (report: Report) => void;
 	readonly #between = new DueQueue<Delivery>();
-	/** Messages that were acknowledged, or at QoS 0 forgotten, without the app's consent. */
-	dropped = 0;
+	readonly dropped: DropCounters = { retriesExhausted: 0, dropOn: 0, oversized: 0, unsubscribed: 0 };
+	/** Messages that the broker has on the dead-letter topic. */
+	deadLettered = 0;
+	/** Dead letters that failed. */
+	deadLettersFailed = 0;
+	#hasStopped = false;
 
-	constructor(settings: Mqtt3Settings, report: (report: Report) => void) {
-		this.#settings = settings;
-		this.#report = report;
+	constructor(options: RefusedDeliveriesOptions) {
+		this.#options = options;
+		this.#settings = options.settings;
+		this.deadLetters = options.deadLetters;
+		const { holdIntervalMs, maxInFlight } = options.settings;
 		this.held = new HeldDeliveries({
-			intervalMs: settings.holdIntervalMs,
-			atOnce: Math.max(1, Math.floor(settings.maxInFlight / 4)),
+			intervalMs: holdIntervalMs,
+			atOnce: Math.max(1, Math.floor(maxInFlight / 4)),
+			mayStart: options.mayStart,
 		});
 	}
 
@@ -53,20 +85,20 @@ export class RefusedDeliveries {
 		this.#between.push(delivery, performance.now() + delayMs);
 	}
 
-	/** The app refused it. `isHeld`: it was held already, and stays so. */
+	/** The app refused it. `isHeld`: it was held already, and stays so unless it is dropped or dead-lettered now. */
 	refused(delivery: Delivery, failure: Failure, isHeld: boolean): void {
 		delivery.attempts++;
 		delivery.detach();
 		delivery.passOver();
-		if (isHeld) return;
-		const { backOffMaxRetries, onRetriesExhausted } = this.#settings;
-		if (backOffMaxRetries < 0 || delivery.attempts <= backOffMaxRetries) {
-			this.#tryAgain(delivery, failure);
-		} else if (onRetriesExhausted === "hold" && delivery.packet.qos > 0 && !delivery.lost) {
-			this.#hold(delivery, failure.error);
-		} else {
-			this.#drop(delivery, `retries are used up: ${failure.error.message}`);
-		}
+		const byStatus = this.#byStatus(failure.status);
+		const then = this.#possible(delivery, byStatus ?? this.#byAttempts(delivery, isHeld));
+		if (then === "retry") this.#tryAgain(delivery, failure);
+		else if (then === "deadLetter") this.#deadLetter(delivery, failure.error, isHeld);
+		else if (then === "drop" && byStatus === "drop") {
+			this.#drop(delivery, "dropOn", `dropOn names its answer: ${failure.error.message}`);
+		} else if (then === "drop") {
+			this.#drop(delivery, "retriesExhausted", `retries are used up: ${failure.error.message}`);
+		} else if (!isHeld) this.#hold(delivery, failure.error.message);
 	}
 
 	/** It is too large to be read. */
@@ -74,12 +106,19 @@ export class RefusedDeliveries {
 		const { maxPayloadSize, onOversized } = this.#settings;
 		const reason = `${delivery.packet.payloadSize} bytes are more than maxPayloadSize (${maxPayloadSize})`;
 		if (onOversized === "drop") {
-			this.#drop(delivery, reason);
+			this.#drop(delivery, "oversized", reason);
 			return;
 		}
 		this.held.add(delivery, performance.now());
 		delivery.passOver();
 		this.#say("error", "oversized", `held un-acknowledged, not tried: ${reason}`, delivery);
+	}
+
+	/** It came for a filter that we have left. */
+	unsubscribed(delivery: Delivery): void {
+		delivery.stage = "settled";
+		this.dropped.unsubscribed++;
+		delivery.ack();
 	}
 
 	/** The app took one that was held. */
@@ -101,36 +140,98 @@ export class RefusedDeliveries {
 		delivery.stage = "settled";
 	}
 
+	/** The binding stops: dead letters that fail from here on stay with the broker, and nothing is said. */
+	stop(): void {
+		this.#hasStopped = true;
+	}
+
+	#byStatus(status: number | string | undefined): "drop" | "deadLetter" | undefined {
+		const { dropOn, deadLetterOn } = this.#settings;
+		if (status === undefined || (dropOn.length === 0 && deadLetterOn.length === 0)) return undefined;
+		const drop = statusMatch(dropOn, status);
+		const deadLetter = statusMatch(deadLetterOn, status);
+		if (drop !== undefined && (drop === "exactly" || deadLetter !== "exactly")) return "drop";
+		return deadLetter === undefined ? undefined : "deadLetter";
+	}
+
+	#byAttempts({ attempts }: Delivery, isHeld: boolean): "retry" | Mqtt3Settings["onRetriesExhausted"] {
+		const { backOffMaxRetries, onRetriesExhausted } = this.#settings;
+		if (!isHeld && (backOffMaxRetries < 0 || attempts <= backOffMaxRetries)) return "retry";
+		return onRetriesExhausted;
+	}
+
+	/** What no broker keeps for us can't be held, nor wait for its dead letter. */
+	#possible<Then>({ packet, lost }: Delivery, then: Then): Then | "drop" {
+		const isKept = packet.qos > 0 && !lost;
+		return isKept || then === "retry" ? then : "drop";
+	}
+
 	#tryAgain(delivery: Delivery, { error, retryAfterMs }: Failure): void {
-		const delayMs = this.#delayMs(retryAfterMs);
+		const delayMs = this.#delayMs(delivery.attempts, retryAfterMs);
 		this.postpone(delivery, delayMs);
-		const message = `attempt ${delivery.attempts} failed: ${error.message}; next in ${delayMs} ms`;
+		const message = `attempt ${delivery.attempts} failed: ${error.message}; next in ${Math.round(delayMs)} ms`;
 		this.#say("warn", "delivery-failed", message, delivery);
 	}
 
-	#delayMs(retryAfterMs: number | undefined): number {
-		const { backOffIntervalMs } = this.#settings;
-		if (retryAfterMs === undefined) return backOffIntervalMs;
-		const atLeast = Math.min(backOffIntervalMs, RETRY_AFTER_AT_LEAST_MS);
-		return Math.min(Math.max(retryAfterMs, atLeast), RETRY_AFTER_AT_MOST_MS);
+	#delayMs(attempts: number, retryAfterMs: number | undefined): number {
+		const { backOffPolicy, backOffIntervalMs, backOffMaxIntervalMs } = this.#settings;
+		if (retryAfterMs !== undefined) {
+			const atLeast = Math.min(backOffIntervalMs, RETRY_AFTER_AT_LEAST_MS);
+			return Math.min(Math.max(retryAfterMs, atLeast), backOffMaxIntervalMs);
+		}
+		if (backOffPolicy === "constant") return backOffIntervalMs;
+		return jittered(Math.min(backOffIntervalMs * 2 ** (attempts - 1), backOffMaxIntervalMs));
 	}
 
-	#hold(delivery: Delivery, error: Error): void {
+	#hold(delivery: Delivery, why: string): void {
 		this.held.add(delivery, performance.now());
 		const { attempts } = delivery;
-		const message = `held un-acknowledged after ${attempts} attempt${attempts === 1 ? "" : "s"}, tried again about every ${this.#settings.holdIntervalMs} ms: ${error.message}`;
+		const message = `held un-acknowledged after ${attempts} attempt${attempts === 1 ? "" : "s"}, tried again about every ${this.#settings.holdIntervalMs} ms: ${why}`;
 		this.#say("error", "held", message, delivery);
 	}
 
-	#drop(delivery: Delivery, reason: string): void {
+	#deadLetter(delivery: Delivery, error: Error, isHeld: boolean): void {
+		const { deadLetters } = this;
+		const obstacle = deadLetters === undefined ? "there is no dead-letter topic" : deadLetters.obstacle(delivery);
+		if (deadLetters === undefined || obstacle !== undefined) {
+			if (!isHeld) this.#hold(delivery, `${error.message}; no dead letter: ${obstacle}`);
+			return;
+		}
+		this.held.delete(delivery);
+		delivery.stage = "dead-lettering";
+		deadLetters.publish(delivery, error).then(
+			() => this.#deadLetterSent(delivery, error),
+			(failure: Error) => this.#deadLetterFailed(delivery, error, failure),
+		);
+	}
+
+	/** Only now the original is acknowledged; an orphan's acknowledgement leaves when it is adopted. */
+	#deadLetterSent(delivery: Delivery, error: Error): void {
+		this.deadLettered++;
 		delivery.stage = "settled";
-		this.dropped++;
-		this.#say("error", "dropped", `dropped: ${reason}`, delivery);
+		delivery.ack();
+		this.#say("warn", "dead-lettered", `dead-lettered: ${error.message}`, delivery);
+		this.#options.finished(delivery);
+	}
+
+	#deadLetterFailed(delivery: Delivery, error: Error, failure: Error): void {
+		if (this.#hasStopped) return;
+		this.deadLettersFailed++;
+		if (delivery.state === "dead") this.forget(delivery);
+		else this.#hold(delivery, `${error.message}; its dead letter failed: ${failure.message}`);
+		this.#options.finished(delivery);
+	}
+
+	#drop(delivery: Delivery, reason: keyof DropCounters, words: string): void {
+		this.held.delete(delivery);
+		delivery.stage = "settled";
+		this.dropped[reason]++;
+		this.#say("error", "dropped", `dropped: ${words}`, delivery);
 		delivery.ack();
 	}
 
 	#say(level: Report["level"], code: string, message: string, { packet, attempts }: Delivery): void {
 		const { topic, payloadSize: bytes, qos } = packet;
-		this.#report({ level, code, message, details: { topic, bytes, qos, attempts } });
+		this.#options.report({ level, code, message, details: { topic, bytes, qos, attempts } });
 	}
 }

@@ -47,6 +47,11 @@ export function loadTlsMaterial(sources: TlsSources, problems: Problems, now: nu
 	return material;
 }
 
+/** Whether the source names a file. */
+export function namesFile(source: string): boolean {
+	return filePath(source) !== undefined;
+}
+
 /** Whether the source names a file that every user of the machine may read. False where there are no such modes. */
 export function isReadableByAll(source: string): boolean {
 	const path = filePath(source);

@@ -257,10 +257,18 @@ export const METRICS: readonly Metric[] = [
 		read: eachInput(({ deadLettered }) => deadLettered),
 	},
 	{
+		name: "mqtt3_binding_dead_letters_failed_total",
+		type: "counter",
+		labels: COMPONENT,
+		help: "Dead letters that the broker did not take or may not have: their messages are held",
+		read: eachInput(({ deadLettersFailed }) => deadLettersFailed),
+	},
+
+	{
 		name: "mqtt3_binding_dropped_total",
 		type: "counter",
 		labels: ["component", "reason"],
-		help: "Messages that were given up without the app's consent: refused (retries used up, or too large), qos0 (no room), lost-session (no room)",
+		help: "Messages that were given up without the app's consent: retries-exhausted, drop-on (its status), oversized, unsubscribed (a filter that was left), qos0 (no room), lost-session (no room)",
 		read: ({ bindings }) =>
 			bindings.flatMap(({ component, statistics: { input } }) =>
 				Object.entries(input?.dropped ?? {}).map(([reason, value]): Sample => [value, component, reason]),

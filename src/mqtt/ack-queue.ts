@@ -80,14 +80,17 @@ export class AckQueue {
 		return Math.max(delivery?.sequence ?? 0, this.#late.at(-1)?.sequence ?? 0);
 	}
 
-	/** Every unsettled delivery that arrived before `sequence` gives up its place. */
-	passOverBefore(sequence: number): void {
+	/** Every unsettled delivery that arrived before `sequence` gives up its place. Returns those that did. */
+	passOverBefore(sequence: number): readonly Delivery[] {
+		const passedOver: Delivery[] = [];
 		let delivery = this.#head;
 		while (delivery !== undefined && delivery.sequence < sequence) {
 			const { next } = delivery;
 			this.passOver(delivery);
+			if (delivery.passedOver) passedOver.push(delivery);
 			delivery = next;
 		}
+		return passedOver;
 	}
 
 	/** Forgets all places: the connection is gone. */

@@ -31,11 +31,16 @@ export class Backoff {
 		const { maxMs, factor = 2, random = Math.random } = this.#options;
 		const stepMs = this.#stepMs;
 		this.#stepMs = Math.min(stepMs * factor, maxMs);
-		return stepMs * (0.25 + 0.75 * random());
+		return jittered(stepMs, random);
 	}
 
 	/** Starts again with the first step. */
 	reset(): void {
 		this.#stepMs = this.#options.firstMs;
 	}
+}
+
+/** A delay drawn by lot between a quarter of `stepMs` and all of it. */
+export function jittered(stepMs: number, random: () => number = Math.random): number {
+	return stepMs * (0.25 + 0.75 * random());
 }

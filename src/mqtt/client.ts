@@ -57,6 +57,7 @@ export class MqttClient {
 				adopted: (delivery) => listener?.adopted(delivery),
 				orphaned: () => listener?.orphaned(),
 				died: (delivery) => listener?.died(delivery),
+				passedOver: (delivery) => listener?.passedOver?.(delivery),
 			},
 		);
 		this.#session.inbound.onAcknowledged = (outstanding) => this.#window.acknowledged(outstanding, performance.now());

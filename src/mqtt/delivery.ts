@@ -41,7 +41,7 @@ export class Delivery {
 	/** What it counts against `maxBuffered`, in bytes. */
 	cost = 0;
 	/** Where it is, in the words of whoever handles deliveries. */
-	stage: "waiting" | "at-app" | "between" | "held" | "settled" = "waiting";
+	stage: "waiting" | "at-app" | "between" | "held" | "dead-lettering" | "settled" = "waiting";
 	/** When it is due again, or was last tried, by the handler's clock. */
 	at = 0;
 	/** When it first came, by the client's clock. */

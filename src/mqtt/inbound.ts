@@ -21,6 +21,8 @@ export interface DeliveryListener {
 	orphaned(): void;
 	/** Dead: neither start nor try it again. With `lost` set, start it all the same. */
 	died(delivery: Delivery): void;
+	/** Later acknowledgements may overtake it from now on. */
+	passedOver?(delivery: Delivery): void;
 }
 
 export interface InboundOptions {
@@ -117,7 +119,7 @@ export class Inbound implements DeliveryOwner {
 	/** Everything unsettled that arrived before that place gives up its own. */
 	passOverBefore(sequence: number): void {
 		if (this.#options.strict) return;
-		this.#queue.passOverBefore(sequence);
+		for (const delivery of this.#queue.passOverBefore(sequence)) this.#listener.passedOver?.(delivery);
 		this.onAckReady();
 	}
 
@@ -270,6 +272,7 @@ export class Inbound implements DeliveryOwner {
 		if (this.#options.strict || delivery.passedOver || delivery.packet.qos === 0) return;
 		if (delivery.state === "live") {
 			this.#queue.passOver(delivery);
+			this.#listener.passedOver?.(delivery);
 			this.onAckReady();
 		} else {
 			delivery.passedOver = true;

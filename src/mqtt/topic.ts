@@ -97,6 +97,24 @@ export function matches(filter: string, topic: string): boolean {
 	return t === topicEnd;
 }
 
+/** Whether some Topic Name is matched by both of two valid Topic Filters, stripped of `$share/<group>/`. */
+export function overlap(one: string, other: string): boolean {
+	const a = one.split("/");
+	const b = other.split("/");
+	// [MQTT-4.7.2-1]
+	if ((isWildcard(a[0]!) && b[0]!.startsWith("$")) || (isWildcard(b[0]!) && a[0]!.startsWith("$"))) return false;
+	for (let level = 0; ; level++) {
+		const [mine, yours] = [a[level], b[level]];
+		if (mine === "#" || yours === "#" || (mine === undefined && yours === undefined)) return true;
+		if (mine === undefined || yours === undefined) return false;
+		if (mine !== yours && mine !== "+" && yours !== "+") return false;
+	}
+}
+
+function isWildcard(level: string): boolean {
+	return level === "+" || level === "#";
+}
+
 /** The rules that names and filters share. U+0000 [MQTT-4.7.3-2] and surrogates are those of every string. */
 function topicFault(text: string): Fault | undefined {
 	if (text.length === 0) return EMPTY; // [MQTT-4.7.3-1]

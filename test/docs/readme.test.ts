@@ -90,17 +90,6 @@ describe("README", () => {
 		expect(await program.stop({ signal: "SIGINT" })).toEqual({ code: 0, signal: null });
 	});
 
-	it("the fields that it says are not in this version are those of the table", () => {
-		const [, limits] = /## Limits of this version\n(.*?)\n## /s.exec(README) ?? [];
-		const named = [...limits!.matchAll(/`(\w+)(?:: (\w+))?`/g)].map(([text]) => text.slice(1, -1));
-		const fields: Readonly<Record<string, Field>> = MQTT3_FIELDS;
-		const missing = Object.entries(fields).flatMap(([name, field]) => {
-			if (field.notYet) return [name];
-			return "choicesNotYet" in field ? (field.choicesNotYet ?? []).map((choice) => `${name}: ${choice}`) : [];
-		});
-		expect(named.filter((name) => name !== "url" && name !== "topic").sort()).toEqual(missing.sort());
-	});
-
 	it("npm pack is tried in test/package.test.ts", () => {
 		expect(block("bash", /npm pack/).text).toBe("npm pack\n");
 	});

@@ -2,7 +2,7 @@ import type { ReadResponse, Report, Verdict } from "../../src/bindings/binding.j
 import { Mqtt3Input } from "../../src/bindings/mqtt3-input.js";
 import { type Mqtt3Options, resolveOptions } from "../../src/bindings/mqtt3-options.js";
 import { Inbound } from "../../src/mqtt/inbound.js";
-import type { PublishPacket } from "../../src/mqtt/packet.js";
+import type { ApplicationMessage, PublishPacket } from "../../src/mqtt/packet.js";
 import { received } from "./session-parts.js";
 
 /** One call of the app: what it got, and the means to answer. */
@@ -15,6 +15,13 @@ export interface AppCall {
 	reject(error: unknown): Promise<void>;
 }
 
+/** A dead letter on its way, and the means to say what became of it. */
+export interface DeadLetter {
+	readonly message: ApplicationMessage;
+	acknowledge(): Promise<void>;
+	fail(error: Error): Promise<void>;
+}
+
 export const FAILED: Verdict = { kind: "failed", error: new Error("status 500"), status: 500 };
 export const UNREACHABLE: Verdict = { kind: "unreachable" };
 export const NO_VERDICT: Verdict = { kind: "none" };
@@ -25,6 +32,8 @@ export class InputUnderTest {
 	readonly input: Mqtt3Input;
 	readonly inbound: Inbound;
 	readonly reports: Report[] = [];
+	/** Dead letters so far. */
+	readonly published: DeadLetter[] = [];
 	/** All calls so far. */
 	readonly calls: AppCall[] = [];
 	/** What the app answers at once; undefined: it waits for the test. */
@@ -33,7 +42,19 @@ export class InputUnderTest {
 	/** The filter is `t` unless the options say otherwise. */
 	constructor(options: Partial<Mqtt3Options> = {}) {
 		const settings = resolveOptions({ url: "mqtt://localhost", topic: "t", clientId: "test", ...options });
-		this.input = new Mqtt3Input(settings, (report) => this.reports.push(report));
+		this.input = new Mqtt3Input({
+			component: "test",
+			settings,
+			report: (report) => this.reports.push(report),
+			publish: (message) =>
+				new Promise((resolve, reject) => {
+					this.published.push({
+						message,
+						acknowledge: () => nextTurn(resolve),
+						fail: (error) => nextTurn(() => reject(error)),
+					});
+				}),
+		});
 		const { ackOrder, maxBuffered, maxPayloadSize } = settings;
 		this.inbound = new Inbound(
 			{ strict: ackOrder === "strict", maxBuffered, maxPayloadSize, delivers: true },
@@ -96,6 +117,11 @@ export class InputUnderTest {
 		const acks: number[] = [];
 		this.inbound.takeAcks((_type, packetId) => acks.push(packetId));
 		return acks;
+	}
+
+	/** Messages that were given up, for whatever reason. */
+	get dropped(): number {
+		return Object.values(this.input.refused.dropped).reduce((sum, count) => sum + count, 0);
 	}
 
 	/** The codes of what was reported. */
