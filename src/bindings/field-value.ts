@@ -131,7 +131,7 @@ function hasKind(field: Field, value: unknown): boolean {
 }
 
 function fault(field: Field, value: unknown, { shown, expected }: Wording): string | undefined {
-	if (!hasKind(field, value)) return `${shown} ${wrongKind(field, value)}: expected ${expected}`;
+	if (!hasKind(field, value)) return `${shown} ${wrongKind(field)}: expected ${expected}`;
 	switch (field.kind) {
 		case "text":
 		case "url":
@@ -148,7 +148,7 @@ function fault(field: Field, value: unknown, { shown, expected }: Wording): stri
 	}
 }
 
-function wrongKind(field: Field, value: unknown): string {
+function wrongKind(field: Field): string {
 	switch (field.kind) {
 		case "choice":
 		case "choices":

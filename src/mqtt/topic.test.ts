@@ -5,6 +5,7 @@ import {
 	checkTopicName,
 	hasWildcards,
 	matches,
+	overlap,
 	parseSharedFilter,
 	publishTopicFault,
 	stripShare,
@@ -154,6 +155,38 @@ describe("shared subscriptions", () => {
 			expect(checkTopicFilter(filter)).toBeDefined();
 		},
 	);
+});
+
+describe("overlapping filters", { timeout: 30_000 }, () => {
+	it.each<[string, string, boolean]>([
+		["a/b", "a/b", true],
+		["a/+", "+/b", true],
+		["a/#", "a", true],
+		["#", "a/b/c", true],
+		["a/#", "b/#", false],
+		["a/+", "a", false],
+		["a/+/c", "a/b/#", true],
+		["a/b", "a/b/c", false],
+		["#", "$SYS/#", false],
+		["$SYS/+", "+/uptime", false],
+		["$SYS/+", "$SYS/uptime", true],
+		["+", "/", false],
+	])("%s and %s: %s, either way round", (one, other, expected) => {
+		expect([overlap(one, other), overlap(other, one)]).toEqual([expected, expected]);
+	});
+
+	it("agree with matches(): a filter overlaps a name exactly when it matches it", () => {
+		const level = fc.constantFrom("a", "b", "", "+");
+		const filter = fc
+			.tuple(fc.array(level, { minLength: 1, maxLength: 4 }), fc.boolean())
+			.map(([levels, isOpen]) => [...levels, ...(isOpen ? ["#"] : [])].join("/"))
+			.filter((text) => text !== "");
+		const name = fc
+			.array(fc.constantFrom("a", "b", "", "$x"), { minLength: 1, maxLength: 4 })
+			.map((levels) => levels.join("/"))
+			.filter((text) => text !== "");
+		fc.assert(fc.property(filter, name, (one, topic) => overlap(one, topic) === matches(one, topic)));
+	});
 });
 
 describe("matching", { timeout: 30_000 }, () => {
