@@ -15,7 +15,7 @@ export const libraryFace: Face = {
 		if (options.direction?.includes("input") !== false) {
 			await binding.receive(async ({ topic, data, retained, qos, attempt }, signal) => {
 				const status = await app.receive({ topic, payload: Buffer.from(data), retained, qos, attempt }, signal);
-				if (!isAccepted(status)) throw new Error(`status ${status}`);
+				if (!isAccepted(status)) throw Object.assign(new Error(`status ${status}`), { status });
 			});
 		}
 		await binding.ready();

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, test } from "vitest";
 import type { Case, CaseGroup } from "./case.js";
 import { creating } from "./cases/creating.js";
 import { directions } from "./cases/directions.js";
+import { dispositions } from "./cases/dispositions.js";
 import { receiving } from "./cases/receiving.js";
 import { refusing } from "./cases/refusing.js";
 import { stopping } from "./cases/stopping.js";
@@ -10,7 +11,7 @@ import { Stage } from "./stage.js";
 
 /** The contract of the binding: every case that applies to this face. */
 export function runCases(face: Face): void {
-	for (const group of [...receiving, ...creating, ...directions, ...refusing, ...stopping]) {
+	for (const group of [...receiving, ...creating, ...directions, ...refusing, ...dispositions, ...stopping]) {
 		const cases = group.cases.filter(({ faces }) => faces?.includes(face.name) ?? true);
 		if (cases.length > 0) describe(`${face.name}: ${group.name}`, () => runGroup(face, group, cases));
 	}
