@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { MqttConnectionError, StateError } from "../../../src/errors.js";
+import { StateError } from "../../../src/errors.js";
 import { eventually } from "../../support/eventually.js";
-import { freePort } from "../../support/free-port.js";
 import { startScriptedBroker } from "../../support/scripted-broker.js";
 import { ClientUnderTest, startScene } from "./client-under-test.js";
-import { pass, withFastTime } from "./fast-time.js";
+import { withFastTime } from "./fast-time.js";
 
 withFastTime();
 
@@ -109,39 +108,6 @@ describe("CONNECT", () => {
 });
 
 describe("attempts that come to nothing", () => {
-	test("F-01: without a broker it is offline with the reason, and connects when there is one", async () => {
-		const port = await freePort();
-		await using it = new ClientUnderTest(`mqtt://127.0.0.1:${port}`);
-		it.client.connect().catch(() => {});
-		const { error, level } = await it.reported("connect-failed");
-		expect(level).toBe("warn");
-		expect(error).toBeInstanceOf(MqttConnectionError);
-		expect(error).toMatchObject({ reason: "refused", url: `tcp://127.0.0.1:${port}` });
-		expect(it.client.status().cause).toBe(error);
-		await using broker = await startScriptedBroker(port);
-		await (await broker.accept()).greet();
-		await it.client.connect();
-		expect(it.client.status()).toMatchObject({ state: "online", cause: undefined, connects: 1 });
-	});
-
-	test("F-13: a CONNACK that never comes ends the attempt in time, and one that comes late is nobody's", async () => {
-		await using scene = await startScene({ connectTimeoutMs: 7_000 });
-		const first = await scene.broker.accept();
-		await first.expect("connect");
-		first.holdOpen = true;
-		await pass(6_500);
-		expect(scene.it.client.state).toBe("connecting");
-		await pass(1_000);
-		await first.closed;
-		const { error } = await scene.it.reported("connect-failed");
-		expect(error).toMatchObject({ reason: "timeout" });
-		expect(error?.message).toContain("no CONNACK within 7000 ms");
-		first.send({ cmd: "connack", returnCode: 0, sessionPresent: false });
-		const second = await scene.broker.accept();
-		await second.expect("connect");
-		expect(scene.it.states).not.toContain("online");
-	});
-
 	test("a broker that closes before its CONNACK is tried again", async () => {
 		await using scene = await startScene();
 		const first = await scene.broker.accept();

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { eventually } from "../../support/eventually.js";
 import { type PacketCase, packetCorpus } from "../../support/packet-corpus.js";
 import { delayOf, startScene } from "./client-under-test.js";
 import { pass, withFastTime } from "./fast-time.js";
@@ -43,27 +42,6 @@ describe("F-53: bytes that are no MQTT", () => {
 			expect(scene.it.deliveries.length).toBeLessThanOrEqual(2 * cases.length + good);
 		});
 	}
-
-	test("F-11: whatever bit of a PUBLISH's header is flipped, no identifier but an accepted message's is acknowledged", async () => {
-		await using scene = await startScene({ onDelivery: (delivery) => delivery.ack() });
-		const good = [0x32, 9, 0, 3, 0x61, 0x2f, 0x62, 0x01, 0x02, 0x21, 0x21];
-		for (let bit = 0; bit < 9 * 8; bit++) {
-			const connection = await scene.online({ sessionPresent: true });
-			await connection.grant();
-			const delivered = scene.it.deliveries.length;
-			const bytes = [...good];
-			bytes[bit >> 3]! ^= 1 << (bit & 7);
-			connection.sendRaw(bytes);
-			connection.close();
-			await eventually(() => expect(scene.it.orphanings).toBe(bit + 1));
-			const ids = scene.it.deliveries.slice(delivered).filter(({ packet }) => packet.qos > 0);
-			const acks = connection.received.flatMap(({ packet }) =>
-				packet.cmd === "puback" || packet.cmd === "pubrec" ? [packet.messageId] : [],
-			);
-			for (const id of acks) expect(ids.map(({ packetId }) => packetId)).toContain(id);
-			await pass(delayOf(await scene.it.reported("disconnected", bit + 1)) + 1);
-		}
-	});
 });
 
 test("[MQTT-4.8.0-2] an error of our own while a packet is handled closes the connection with its cause, and the broker sends the packet again", async () => {

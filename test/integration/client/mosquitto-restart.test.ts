@@ -65,25 +65,6 @@ describeWith("mosquitto", "a broker that goes and comes back", () => {
 		expect(it.reports.map(({ code }) => code)).not.toContain("session-lost");
 	});
 
-	test("F-03: restarted without its data: the loss is reported, it is subscribed anew, and old acknowledgements go nowhere", async () => {
-		await using mosquitto = await startMosquitto({ persistence: false });
-		await using it = await subscribed(mosquitto.url);
-		await using before = await connectDevice(mosquitto.url);
-		await numbers(before, 0, 5);
-		await it.delivered(5);
-		for (const delivery of it.deliveries) delivery.started = true;
-		await mosquitto.kill();
-		await eventually(() => expect(it.client.state).not.toBe("online"));
-		await mosquitto.start();
-		expect(await it.reported("session-lost")).toMatchObject({ level: "error" });
-		await it.reported("subscribed", 2);
-		expect(it.deliveries.map((delivery) => delivery.ack())).toEqual(range(0, 5).map(() => false));
-		await using after = await connectDevice(mosquitto.url);
-		await numbers(after, 5, 10);
-		await it.delivered(10);
-		expect(it.payloads.slice(5)).toEqual(range(5, 10));
-	});
-
 	test("F-04: killed and back with the session as last saved: what was un-acknowledged in it comes again and is adopted, the rest does not come", async () => {
 		await using mosquitto = await startMosquitto({ persistence: true });
 		await using it = await subscribed(mosquitto.url);
@@ -106,45 +87,6 @@ describeWith("mosquitto", "a broker that goes and comes back", () => {
 		expect(it.adopted).toEqual(it.deliveries.slice(4, 10));
 		for (const delivery of it.deliveries) delivery.ack();
 		await eventually(() => expect(it.client.status().outstanding).toBe(0));
-	});
-
-	test("F-93: killed and back with a session that was saved without the subscription: it is made again", async () => {
-		await using mosquitto = await startMosquitto({ persistence: true });
-		await using before = await connectDevice(mosquitto.url);
-		await using it = new ClientUnderTest(mosquitto.url);
-		await it.client.connect();
-		await save(mosquitto, before);
-		it.client.subscribe();
-		await it.reported("subscribed");
-		await mosquitto.kill();
-		await mosquitto.start();
-		await it.reported("subscribed", 2);
-		expect((await it.reported("connected", 2)).message).toContain("session resumed");
-		await using after = await connectDevice(mosquitto.url);
-		await numbers(after, 0, 3);
-		await it.delivered(3);
-	});
-
-	test("F-05: frozen: a publish gets its answer in time, and all goes on when it thaws", async () => {
-		await using mosquitto = await startMosquitto();
-		await using it = await subscribed(mosquitto.url, { onDelivery: (delivery) => delivery.ack(), keepAliveMs: 1_000 });
-		mosquitto.freeze();
-		expect(await it.publish("m", { timeoutMs: 100 })).toMatch(/^outcome unknown: /);
-		expect((await it.reported("disconnected")).error).toMatchObject({ reason: "dead" });
-		mosquitto.thaw();
-		await it.reported("connected", 2);
-		await using device = await connectDevice(mosquitto.url);
-		await numbers(device, 0, 3);
-		await eventually(() => expect(it.payloads).toEqual(["m", ...range(0, 3)]));
-	});
-
-	test("F-18: taken over once by another client of the same identifier, it comes back", async () => {
-		await using mosquitto = await startMosquitto();
-		await using it = await subscribed(mosquitto.url);
-		await using other = await connectDevice(mosquitto.url, { clientId: "client-under-test", clean: false });
-		await other.closed;
-		await it.reported("subscribed", 2);
-		expect(it.client.state).toBe("online");
 	});
 });
 
@@ -169,22 +111,6 @@ describeWith("mosquitto", "a client that stops and starts", () => {
 			.filter(({ packet }) => packet.topic === "a/b")
 			.map(({ packet }) => String(packet.payload));
 		expect(seen).toEqual(range(0, 2_000).filter((_, index) => index % 2 === 1));
-	});
-
-	test("F-55: a backlog that comes before anybody has subscribed is delivered whole, in order, and acknowledged", async () => {
-		await using mosquitto = await startMosquitto();
-		await (await subscribed(mosquitto.url)).client.close();
-		await using device = await connectDevice(mosquitto.url);
-		await numbers(device, 0, 3_000);
-		await using it = new ClientUnderTest(mosquitto.url, { onDelivery: (delivery) => delivery.ack() });
-		await it.client.connect();
-		await it.delivered(3_000);
-		expect(it.payloads).toEqual(range(0, 3_000));
-		await eventually(() => expect(it.client.status().outstanding).toBe(0));
-		it.client.subscribe();
-		await it.reported("subscribed");
-		await numbers(device, 3_000, 3_010);
-		await it.delivered(3_010);
 	});
 
 	test("[MQTT-3.1.2-6] with a clean session nothing waits for the next", async () => {

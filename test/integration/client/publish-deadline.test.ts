@@ -10,18 +10,6 @@ withFastTime();
 const QUIET = { subscribes: false };
 
 describe("a publish that is late", () => {
-	test("F-01: without a broker: not sent, with the reason, in time", async () => {
-		await using it = new ClientUnderTest(`mqtt://127.0.0.1:${await freePort()}`, { publishTimeoutMs: 60 });
-		it.client.connect().catch(() => {});
-		await it.reported("connect-failed");
-		const started = performance.now();
-		const published = it.publish("m");
-		await pass(500);
-		expect(await published).toMatch(/^not sent: not connected to tcp:.* \(cannot connect .*nothing listens there\)/);
-		expect(performance.now() - started).toBeLessThan(1_000);
-		expect(it.client.status().pending).toBe(0);
-	});
-
 	test("F-21: without a PUBACK: outcome unknown, in time", async () => {
 		await using scene = await startScene(QUIET);
 		const connection = await scene.online();

@@ -98,21 +98,6 @@ describe("an acknowledgement belongs to the connection that brought the message"
 });
 
 describe("a session that is lost", () => {
-	test("[MQTT-3.1.2-6] F-03: is reported, takes the old rights with it, and what has the old identifier is a new message", async () => {
-		await using scene = await startScene();
-		await orphaned(scene);
-		const second = await scene.subscribed({ sessionPresent: false });
-		expect(await scene.it.reported("session-lost")).toMatchObject({ level: "error" });
-		second.publish("a/b", "m", { qos: 1, messageId: 5, dup: true });
-		await scene.it.delivered(2);
-		expect(scene.it.adopted).toEqual([]);
-		expect(scene.it.deliveries[0]!.ack()).toBe(false);
-		expect(scene.it.client.counters.stale).toBe(1);
-		await second.nothing(30);
-		scene.it.deliveries[1]!.ack();
-		await second.expect("puback");
-	});
-
 	test("[MQTT-3.1.2-6] a clean session loses it with each connection, as agreed: nothing is kept, nothing reported", async () => {
 		await using scene = await startScene({ cleanSession: true });
 		await orphaned(scene);

@@ -69,3 +69,9 @@ export async function reasons(sidecar: SidecarProcess): Promise<readonly Reason[
 export function logged(sidecar: SidecarProcess, code: string): string[] {
 	return sidecar.output.filter((line) => line.includes(` code=${code} `));
 }
+
+/** The value of the first metric line that begins so; undefined without one. */
+export async function metric(sidecar: SidecarProcess, start: string): Promise<number | undefined> {
+	const line = (await sidecar.metrics()).split("\n").find((one) => one.startsWith(start));
+	return line === undefined ? undefined : Number(line.split(" ").at(-1));
+}

@@ -1,10 +1,5 @@
 import { expect, test } from "vitest";
-import { startApp } from "../../support/app-process.js";
 import { describeWith } from "../../support/left-out.js";
-import { startMosquitto } from "../../support/mosquitto.js";
-import { connectDevice } from "../../support/mqtt-device.js";
-import { startSidecar } from "../../support/sidecar-process.js";
-import { component, untilReady } from "./component.js";
 import { distinct, numbers, startLine, texts } from "./line.js";
 
 const BACKLOG = Number(process.env.TEST_BACKLOG ?? (process.env.CI === "true" ? 50_000 : 5_000));
@@ -53,25 +48,6 @@ describeWith("mosquitto", "a sidecar that is killed", () => {
 		for (const topic of texts(app.requests().slice(before))) {
 			expect(acknowledged.has(topic), `${topic} came again`).toBe(false);
 		}
-	});
-
-	test("F-84: killed after it has connected and before it has subscribed: at the next start it subscribes to the session that is there", async () => {
-		await using broker = await startMosquitto({ logPackets: true });
-		await using app = await startApp();
-		// It listens and says nothing: nobody knows yet whether it wants the messages.
-		app.freeze();
-		await using sidecar = await startSidecar({ components: component({ url: broker.url }), appPort: app.port });
-		await sidecar.line(/code=connected /);
-		await sidecar.kill();
-		expect(broker.log.some((text) => /Received SUBSCRIBE/.test(text))).toBe(false);
-		app.thaw();
-		const components = component({ url: broker.url, direction: "input" });
-		await using next = await startSidecar({ components, appPort: app.port });
-		await next.line(/session resumed/);
-		await untilReady(next);
-		await using device = await connectDevice(broker.url);
-		await device.publish("in/a", "heard");
-		expect(texts(await app.acceptedAtLeast(1))).toEqual(["heard"]);
 	});
 });
 

@@ -5,14 +5,8 @@ import { HttpApp } from "../../support/http-app.js";
 import { describeWith } from "../../support/left-out.js";
 import { startMosquitto } from "../../support/mosquitto.js";
 import { connectDevice } from "../../support/mqtt-device.js";
-import { launchSidecar, type SidecarProcess, startSidecar } from "../../support/sidecar-process.js";
-import { component, untilReady } from "./component.js";
-
-/** The value of the first line that begins so; undefined without one. */
-async function metric(sidecar: SidecarProcess, start: string): Promise<number | undefined> {
-	const line = (await sidecar.metrics()).split("\n").find((one) => one.startsWith(start));
-	return line === undefined ? undefined : Number(line.split(" ").at(-1));
-}
+import { launchSidecar, startSidecar } from "../../support/sidecar-process.js";
+import { component, metric, untilReady } from "./component.js";
 
 describeWith("mosquitto", "the metrics of a sidecar", () => {
 	test("follow a message in, a message out, a refusal and a lost connection", async () => {

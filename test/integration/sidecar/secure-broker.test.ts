@@ -165,10 +165,4 @@ describeWith("mosquitto", "a broker that lets not everybody in", () => {
 			await expectNoSecret(sidecar);
 		},
 	);
-
-	test("F-48: TLS to a port without it: the log and readiness say what may be wrong", async () => {
-		await using sidecar = await start({ url: broker.url.replace("mqtt:", "mqtts:") });
-		await sidecar.line(/in the TLS handshake: .*speaks no TLS on this port.* code=connect-failed /);
-		expect((await untilReason(sidecar, "not-connected")).message).toMatch(/speaks no TLS on this port/);
-	});
 });

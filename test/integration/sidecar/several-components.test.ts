@@ -72,20 +72,6 @@ describeWith("mosquitto", "several components", () => {
 		expect(clients.sort()).toEqual(["same-consumer", "same-producer"]);
 	});
 
-	test("F-18: another client takes our identifier again and again: the attempts slow down, and all is well when it is gone", async () => {
-		await using broker = await startMosquitto();
-		await using app = await startApp();
-		await using sidecar = await startSidecar({ components: component({ url: broker.url }), appPort: app.port });
-		await untilReady(sidecar);
-		// It reconnects at once whenever it is evicted.
-		await using rival = await connectDevice(broker.url, { clientId: "sidecar-orders", reconnectPeriod: 50 });
-		await sidecar.line(/next attempt in (1[5-9]\d\d|[2-9]\d\d\d|\d{5,}) ms/, 20_000);
-		expect((await sidecar.ready()).status).toBe(503);
-		expect(logged(sidecar, "disconnected").length).toBeLessThan(10);
-		await rival.close();
-		await untilReady(sidecar, 20_000);
-	}, 60_000);
-
 	test("a second sidecar on a port in use says so and ends with 1; the first goes on", async () => {
 		await using broker = await startMosquitto();
 		await using sidecar = await startSidecar({ components: component({ url: broker.url }) });
