@@ -1,6 +1,6 @@
 import { StateError } from "../errors.js";
 import { MqttClient } from "../mqtt/client.js";
-import type { Dial } from "../mqtt/connection.js";
+import type { Dial, TlsSettings } from "../mqtt/connection.js";
 import type {
 	Binding,
 	BindingStatistics,
@@ -43,6 +43,8 @@ export class Mqtt3Binding implements Binding {
 	#name = "";
 	#parts: Parts | undefined;
 	#connections: readonly BrokerConnection[] = [];
+	/** As read for the latest connection. */
+	#tls: TlsSettings | undefined;
 	#watch: NodeJS.Timeout | undefined;
 	readonly #counterReports = new CounterReports();
 	#isStalled = false;
@@ -87,6 +89,7 @@ export class Mqtt3Binding implements Binding {
 	configure(name: string, settings: Mqtt3Settings): void {
 		if (this.#parts !== undefined) throw new StateError(`component ${JSON.stringify(name)} is initialized already`);
 		this.#name = name;
+		this.#tls = settings.tls;
 		const { clientId } = settings;
 		const input = new Mqtt3Input({
 			component: name,
@@ -151,7 +154,7 @@ export class Mqtt3Binding implements Binding {
 	}
 
 	health(): readonly HealthReason[] {
-		const { settings, input, consumer } = this.#initialized;
+		const { input, consumer } = this.#initialized;
 		const reasons = this.#clients.flatMap(([client]) =>
 			connectionReasons(client, client === consumer && input.isReading),
 		);
@@ -166,7 +169,7 @@ export class Mqtt3Binding implements Binding {
 			}
 			return reasons;
 		}
-		return [...reasons, ...deliveryReasons(consumer, input, settings.ackOrder === "strict")];
+		return [...reasons, ...deliveryReasons(consumer, input)];
 	}
 
 	statistics(): BindingStatistics {
@@ -176,8 +179,8 @@ export class Mqtt3Binding implements Binding {
 				const role = settings.splitConnections ? (client === consumer ? "consumer" : "producer") : "both";
 				return connectionStatistics(role, client.status());
 			}),
-			...(this.reads !== "never" && { input: inputStatistics(consumer, input, settings.ackOrder === "strict") }),
-			certificateDays: certificateDays(settings.tls, Date.now()),
+			...(this.reads !== "never" && { input: inputStatistics(consumer, input) }),
+			certificateDays: certificateDays(this.#tls, Date.now()),
 			isUnverified: settings.tls?.insecureSkipVerify ?? false,
 		};
 	}
@@ -217,16 +220,17 @@ export class Mqtt3Binding implements Binding {
 	}
 
 	#client(settings: Mqtt3Settings, clientId: string, input?: Mqtt3Input): MqttClient {
-		const { filters, qos, direction } = settings;
+		const { filters, qos, direction, tls, readTls = tls && (() => tls) } = settings;
 		const isInput = direction?.includes("input") ?? true;
 		const reads = input !== undefined && isInput;
 		// One will is enough: it belongs to the connection that receives, or to the only one.
 		const hasWill = reads || !isInput;
 		return new MqttClient({
 			...settings,
-			url: settings.brokers[0]!,
-			username: settings.brokers[0]!.username,
-			password: settings.brokers[0]!.password,
+			url: settings.brokers,
+			tls: readTls && (() => this.#keepTls(readTls())),
+			unsubscribe: reads ? settings.unsubscribe : [],
+			unsubscribeOnClose: reads && settings.leaveGroupOnStop,
 			clientId,
 			will: hasWill ? settings.will : undefined,
 			subscriptions: reads ? filters.map((filter) => ({ filter, qos })) : [],
@@ -234,6 +238,12 @@ export class Mqtt3Binding implements Binding {
 			onReport: (report) => this.#report(report),
 			dial: this.#dial,
 		});
+	}
+
+	/** The certificates in use, for their remaining days. */
+	#keepTls(tls: TlsSettings): TlsSettings {
+		this.#tls = tls;
+		return tls;
 	}
 
 	#watchOver(): void {

@@ -26,6 +26,10 @@ describe("the connection", () => {
 		subscribing: true,
 		subscribed: true,
 		problems: [],
+		clientId: "me",
+		takenOver: false,
+		strict: false,
+		insistsOnOrder: false,
 		outstanding: 0,
 		buffered: 0,
 		pending: 0,
@@ -80,8 +84,8 @@ function reasonsOf(
 	window: number | undefined = undefined,
 ): readonly HealthReason[] {
 	const lastArrival = performance.now() - silentMs;
-	const status = () => ({ outstanding: inbound.outstanding, lastArrival, window });
-	return deliveryReasons({ status, unacknowledged: () => inbound.unacknowledged() }, input, isStrict);
+	const status = () => ({ outstanding: inbound.outstanding, lastArrival, window, strict: isStrict });
+	return deliveryReasons({ status, unacknowledged: () => inbound.unacknowledged() }, input);
 }
 
 const codes = (...args: Parameters<typeof reasonsOf>) => reasonsOf(...args).map(({ code }) => code);

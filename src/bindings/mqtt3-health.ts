@@ -1,5 +1,5 @@
 import type { MqttClient } from "../mqtt/client.js";
-import { type ClientStatus, subscriptionText } from "../mqtt/client-status.js";
+import { type ClientStatus, subscriptionText, takeoverText } from "../mqtt/client-status.js";
 import type { Delivery } from "../mqtt/delivery.js";
 import type { HealthReason } from "./binding.js";
 import type { Mqtt3Input } from "./mqtt3-input.js";
@@ -15,14 +15,16 @@ const NAMED_AT_MOST = 3;
 
 /** What is asked of a client about its messages. */
 export interface Intake {
-	status(): Pick<ClientStatus, "outstanding" | "lastArrival" | "window">;
+	status(): Pick<ClientStatus, "outstanding" | "lastArrival" | "window" | "strict">;
 	unacknowledged(): Iterable<Delivery>;
 }
 
 /** Why a connection is not in order, in words. */
 export function connectionReasons(client: Pick<MqttClient, "status">, reads: boolean): HealthReason[] {
 	const { state, cause, url, subscribed, subscribing, problems } = client.status();
+	const { clientId, takenOver, insistsOnOrder } = client.status();
 	const reasons: HealthReason[] = [];
+	if (takenOver) reasons.push(blocking("taken-over", takeoverText(clientId, url.href)));
 	if (state !== "online") {
 		const why = cause === undefined ? "" : `: ${cause.message}`;
 		reasons.push(blocking("not-connected", `not connected to ${url.href} (${state})${why}`));
@@ -33,11 +35,15 @@ export function connectionReasons(client: Pick<MqttClient, "status">, reads: boo
 		const code = problem.granted === 0x80 ? "subscription-refused" : "subscription-downgraded";
 		reasons.push({ code, message: subscriptionText(problem), blocking: problem.blocking });
 	}
+	if (insistsOnOrder) {
+		const message = `${url.href} insists on acknowledgements in the order of arrival: a refused message stops those behind it, as with ackOrder: strict`;
+		reasons.push(worthKnowing("strict-order", message));
+	}
 	return reasons;
 }
 
 /** What stands in the way between broker and app, in words. */
-export function deliveryReasons(client: Intake, input: Mqtt3Input, isStrict: boolean): HealthReason[] {
+export function deliveryReasons(client: Intake, input: Mqtt3Input): HealthReason[] {
 	if (!input.isReading) {
 		if (input.waiting === 0) return [];
 		return [blocking("unread", `the session holds messages and nobody reads: ${input.waiting} wait here`)];
@@ -47,7 +53,7 @@ export function deliveryReasons(client: Intake, input: Mqtt3Input, isStrict: boo
 	if (input.pausedFor !== undefined) {
 		reasons.push(blocking("paused", `nothing is handed over: ${input.pausedFor}`));
 	}
-	const { outstanding, lastArrival, window } = client.status();
+	const { outstanding, lastArrival, window, strict: isStrict } = client.status();
 	const silentMs = now - lastArrival;
 	if (
 		outstanding >= Math.min(STALLED_FROM, window ?? STALLED_FROM) &&
@@ -89,7 +95,7 @@ export function deliveryReasons(client: Intake, input: Mqtt3Input, isStrict: boo
 
 /** Whether a reason is about the way to the broker, not about what becomes of messages. */
 export function concernsConnection({ code }: HealthReason): boolean {
-	return code.startsWith("not-") || code.startsWith("subscription-");
+	return code.startsWith("not-") || code.startsWith("subscription-") || code === "taken-over";
 }
 
 /** Every un-acknowledged delivery gave up its place, or waits behind one that did not and that the app refused. */

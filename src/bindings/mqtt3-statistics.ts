@@ -28,9 +28,8 @@ export function connectionStatistics(
 export function inputStatistics(
 	client: Pick<MqttClient, "status" | "counters" | "unacknowledged">,
 	input: Mqtt3Input,
-	isStrict: boolean,
 ): InputStatistics {
-	const { outstanding, buffered, orphans } = client.status();
+	const { outstanding, buffered, orphans, strict } = client.status();
 	const { qos0Dropped, lostDropped, stale, skipped, copies, adopted } = client.counters;
 	let waitingBytes = 0;
 	let oldest = Number.POSITIVE_INFINITY;
@@ -50,7 +49,7 @@ export function inputStatistics(
 		heldOversized: input.held.oversized.size,
 		orphans,
 		isPaused: input.pausedFor !== undefined,
-		isStrict,
+		isStrict: strict,
 		dropped: {
 			"retries-exhausted": input.refused.dropped.retriesExhausted,
 			"drop-on": input.refused.dropped.dropOn,

@@ -11,12 +11,17 @@ export class AckQueue {
 	#tail: Delivery | undefined;
 	/** Settled ones that were passed over, oldest first. */
 	#late: Delivery[] = [];
+	/** Unsettled ones that were passed over: whatever came after them overtakes them. */
+	readonly #overdue = new Set<Delivery>();
 	#settled = 0;
+	/** How many acknowledgements left before that of a delivery which came earlier. */
+	overtakes = 0;
 
 	/** Takes the last place. Arrival order is the order of these calls and of `sequence`. */
 	add(delivery: Delivery): void {
 		if (delivery.passedOver) {
 			if (delivery.accepted) this.#insertLate(delivery);
+			else this.#overdue.add(delivery);
 			return;
 		}
 		delivery.previous = this.#tail;
@@ -29,8 +34,12 @@ export class AckQueue {
 
 	/** `delivery.accepted` has just become true. */
 	settle(delivery: Delivery): void {
-		if (delivery.passedOver) this.#insertLate(delivery);
-		else this.#settled++;
+		if (!delivery.passedOver) {
+			this.#settled++;
+		} else {
+			this.#overdue.delete(delivery);
+			this.#insertLate(delivery);
+		}
 	}
 
 	/** Gives up an unsettled delivery's place. */
@@ -38,6 +47,7 @@ export class AckQueue {
 		if (delivery.passedOver || delivery.accepted) return;
 		this.#unlink(delivery);
 		delivery.passedOver = true;
+		this.#overdue.add(delivery);
 	}
 
 	/** Takes a delivery out, whatever its standing: it sends nothing. */
@@ -48,11 +58,19 @@ export class AckQueue {
 		} else if (delivery.accepted) {
 			const index = this.#late.indexOf(delivery);
 			if (index >= 0) this.#late.splice(index, 1);
+		} else {
+			this.#overdue.delete(delivery);
 		}
 	}
 
 	/** The next delivery whose acknowledgement may leave, taken out; undefined when the oldest is not settled. */
 	take(): Delivery | undefined {
+		const taken = this.#take();
+		if (taken !== undefined && this.#overdue.size > 0 && this.#overtakes(taken)) this.overtakes++;
+		return taken;
+	}
+
+	#take(): Delivery | undefined {
 		const head = this.#head;
 		const late = this.#late[0];
 		if (late !== undefined && (head === undefined || late.sequence < head.sequence)) {
@@ -104,7 +122,13 @@ export class AckQueue {
 		this.#head = undefined;
 		this.#tail = undefined;
 		this.#late = [];
+		this.#overdue.clear();
 		this.#settled = 0;
+	}
+
+	#overtakes({ sequence }: Delivery): boolean {
+		for (const overdue of this.#overdue) if (overdue.sequence < sequence) return true;
+		return false;
 	}
 
 	#unlink(delivery: Delivery): void {

@@ -25,7 +25,10 @@ export interface BrokerConnectionListener {
 export interface BrokerConnectionOptions {
 	readonly dial: Dial;
 	readonly url: BrokerUrl;
-	readonly tls?: TlsSettings | undefined;
+	/** Read when the attempt begins, where it is a function: what it throws makes the attempt fail. */
+	readonly tls?: TlsSettings | (() => TlsSettings) | undefined;
+	/** The connection before was to another broker: whatever this one says of a session, it is not the one we know. */
+	readonly isOtherBroker: boolean;
 	/** Covers name lookup, TCP, TLS and CONNACK. */
 	readonly connectTimeoutMs: number;
 	readonly connect: ConnectPacket;
@@ -48,6 +51,9 @@ export class BrokerConnection {
 	/** Why it ends or ended. */
 	#cause: MqttConnectionError | undefined;
 	#connAck: ((result: ConnAckPacket | MqttConnectionError) => void) | undefined;
+	#tls: TlsSettings | undefined;
+	/** Called when the UNSUBACK of leave() has come. */
+	#left: () => void = () => {};
 	#flushScheduled = false;
 	#paused = false;
 	readonly #subAckWatch = new SubAckWatch();
@@ -74,11 +80,12 @@ export class BrokerConnection {
 	 * Rejects with MqttConnectionError or MqttRefusedError.
 	 */
 	async open(signal: AbortSignal): Promise<void> {
-		const { dial, url, tls, connectTimeoutMs } = this.#options;
+		const { dial, url, connectTimeoutMs } = this.#options;
 		const startedAt = performance.now();
+		this.#tls = this.#readTls();
 		this.#connection = await dial(
 			url,
-			{ tls, timeoutMs: connectTimeoutMs },
+			{ tls: this.#tls, timeoutMs: connectTimeoutMs },
 			{
 				data: (chunk) => this.#data(chunk),
 				drain: () => this.schedule(),
@@ -114,6 +121,28 @@ export class BrokerConnection {
 		}
 	}
 
+	/** Any certificate of the broker was accepted. */
+	get isUnverified(): boolean {
+		return this.#tls?.insecureSkipVerify ?? false;
+	}
+
+	/** Certificates may have been renewed since the attempt before. */
+	#readTls(): TlsSettings | undefined {
+		const { url, tls } = this.#options;
+		if (url.transport !== "tls" && url.transport !== "wss") return undefined;
+		if (typeof tls !== "function") return tls;
+		try {
+			return tls();
+		} catch (cause) {
+			const reason = cause instanceof Error ? cause.message : String(cause);
+			throw new MqttConnectionError(`cannot connect to ${url.href}: ${reason}`, {
+				url: url.href,
+				reason: "tls",
+				cause,
+			});
+		}
+	}
+
 	/** Something may leave: written together at the end of this turn of the event loop. */
 	schedule(): void {
 		if (this.#flushScheduled || this.#state !== "online") return;
@@ -135,10 +164,26 @@ export class BrokerConnection {
 	/** Sends the SUBSCRIBE that is due, if one is. */
 	subscribe(): void {
 		if (this.#state !== "online") return;
-		const request = this.#subscriptions.take(performance.now());
-		if (request === undefined) return;
-		this.#writer.packet({ type: "subscribe", ...request });
-		if (this.#paused) this.#checkCap();
+		const now = performance.now();
+		const leaving = this.#subscriptions.takeLeaving(now);
+		if (leaving !== undefined) this.#writer.packet({ type: "unsubscribe", ...leaving });
+		const request = this.#subscriptions.take(now);
+		if (request !== undefined) this.#writer.packet({ type: "subscribe", ...request });
+		if (this.#paused && (leaving ?? request) !== undefined) this.#checkCap();
+	}
+
+	/** Leaves every filter; resolves when the broker has answered, or has not within `timeoutMs`, or the connection is gone. */
+	async leave(timeoutMs: number): Promise<void> {
+		if (this.#state !== "online" || !this.#subscriptions.leaveAll()) return;
+		this.#flush();
+		await new Promise<void>((resolve) => {
+			const timer = setTimeout(resolve, timeoutMs);
+			this.#left = () => {
+				clearTimeout(timer);
+				resolve();
+			};
+			this.subscribe();
+		});
 	}
 
 	/** Ends the connection at once, without DISCONNECT. */
@@ -184,6 +229,10 @@ export class BrokerConnection {
 		} else if (packet.type === "subAck") {
 			const now = performance.now();
 			this.#options.listener.subscribed(this.#subscriptions.answered(packet.packetId, packet.returnCodes, now));
+		} else if (packet.type === "unsubAck") {
+			this.#subscriptions.left(packet.packetId);
+			this.subscribe();
+			if (!this.#subscriptions.isLeaving) this.#left();
 		} else if (packet.type === "pingResp") {
 			this.#subAckWatch.answered(performance.now());
 		} else {
@@ -202,8 +251,10 @@ export class BrokerConnection {
 		if (packet.returnCode === 0) {
 			this.#state = "online";
 			// Packets behind the CONNACK in the same chunk find the session ready.
-			this.#session.connected(packet.sessionPresent);
-			this.#subscriptions.connected(packet.sessionPresent, performance.now());
+			const { isOtherBroker } = this.#options;
+			const isResumed = packet.sessionPresent && !isOtherBroker;
+			this.#session.connected(isResumed, isOtherBroker);
+			this.#subscriptions.connected(isResumed, performance.now());
 			this.#options.listener.online(packet);
 			this.#keepAlive.start();
 			this.subscribe();
@@ -265,6 +316,7 @@ export class BrokerConnection {
 		this.#stop();
 		this.#state = "closed";
 		this.#cause ??= cause;
+		this.#left();
 		if (isOpening) this.#connAck?.(cause);
 		else this.#options.listener.closed(this.#cause);
 	}

@@ -6,10 +6,13 @@ import type { Report } from "./report.js";
 
 /** What an MqttClient is made of. */
 export interface MqttClientOptions {
-	readonly url: BrokerUrl;
-	readonly tls?: TlsSettings | undefined;
+	/** The broker, or several that are tried in turn. User name and password in it are those of its CONNECT. */
+	readonly url: BrokerUrl | readonly BrokerUrl[];
+	/** A function is called for each attempt; what it throws makes the attempt fail. */
+	readonly tls?: TlsSettings | (() => TlsSettings) | undefined;
 	readonly clientId: string;
 	readonly cleanSession: boolean;
+	/** Where `url` holds none. */
 	readonly username?: string | undefined;
 	readonly password?: string | undefined;
 	readonly will?: Will | undefined;
@@ -20,6 +23,10 @@ export interface MqttClientOptions {
 	readonly publishTimeoutMs: number;
 	/** What subscribe() subscribes to. */
 	readonly subscriptions: readonly Subscription[];
+	/** Filters that the session may have from earlier, to UNSUBSCRIBE from on each connection once somebody reads. */
+	readonly unsubscribe?: readonly string[] | undefined;
+	/** close() UNSUBSCRIBEs from everything first. Default false. */
+	readonly unsubscribeOnClose?: boolean | undefined;
 	readonly ackOrder: "arrival" | "strict";
 	readonly maxBuffered: number;
 	readonly maxPayloadSize: number;

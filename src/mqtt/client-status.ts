@@ -10,6 +10,7 @@ export interface ClientStatus {
 	readonly state: ClientState;
 	/** Since when, by performance.now(). */
 	readonly since: number;
+	/** The broker that is connected, or that was tried last. */
 	readonly url: BrokerUrl;
 	/** Why it is not online. */
 	readonly cause: Error | undefined;
@@ -26,6 +27,13 @@ export interface ClientStatus {
 	/** Every filter was answered in this session. */
 	readonly subscribed: boolean;
 	readonly problems: readonly SubscriptionProblem[];
+	readonly clientId: string;
+	/** Another client uses our client identifier: the two evict each other. */
+	readonly takenOver: boolean;
+	/** Acknowledgements leave strictly in the order of arrival, as configured or because the broker insists. */
+	readonly strict: boolean;
+	/** The broker was seen to insist on that. */
+	readonly insistsOnOrder: boolean;
 	/** Un-acknowledged messages of this connection. */
 	readonly outstanding: number;
 	/** Their bytes. */
@@ -43,4 +51,9 @@ export function subscriptionText({ filter, granted, asked }: SubscriptionProblem
 	return granted === 0x80
 		? `the broker refused the subscription to ${JSON.stringify(filter)}`
 		: `the broker granted QoS ${granted} for ${JSON.stringify(filter)} where QoS ${asked} was asked${granted === 0 ? ": deliveries come without a guarantee" : ""}`;
+}
+
+/** In words, for readiness and logs. */
+export function takeoverText(clientId: string, href: string): string {
+	return `another client uses the client identifier ${JSON.stringify(clientId)} at ${href}, the two evict each other: give each a consumerID of its own (two replicas of one app, an old version still running, a daprd beside it)`;
 }

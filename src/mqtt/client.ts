@@ -1,21 +1,28 @@
-import { StateError } from "../errors.js";
+import { type MqttConnectionError, StateError } from "../errors.js";
 import { BrokerConnection } from "./broker-connection.js";
+import { BrokerList } from "./broker-list.js";
+import type { BrokerUrl } from "./broker-url.js";
 import type { MqttClientOptions, PublishOptions } from "./client-options.js";
-import { type ClientState, type ClientStatus, subscriptionText } from "./client-status.js";
+import { type ClientState, type ClientStatus, subscriptionText, takeoverText } from "./client-status.js";
 import { dial } from "./connection.js";
 import { ConnectionWatch } from "./connection-watch.js";
 import type { Delivery } from "./delivery.js";
 import type { InboundCounters } from "./inbound.js";
 import { lossCause } from "./loss-cause.js";
+import { OrderWatch } from "./order-watch.js";
 import type { ApplicationMessage, ConnAckPacket, ConnectPacket } from "./packet.js";
 import { Publisher } from "./publisher.js";
 import { type ReconnectListener, ReconnectLoop } from "./reconnect-loop.js";
 import type { Report } from "./report.js";
 import { MqttSession } from "./session.js";
 import { type SubscriptionProblem, Subscriptions } from "./subscriptions.js";
+import { TakeoverWatch } from "./takeover-watch.js";
 import { WindowEstimate } from "./window-estimate.js";
 
 export type { MqttClientOptions, PublishOptions } from "./client-options.js";
+
+/** How long close() waits for the answer to its UNSUBSCRIBE. */
+const LEAVE_AT_MOST_MS = 2_000;
 
 /** Connection, session and reconnecting: an MQTT 3.1.1 client that acknowledges only what its listener accepted. */
 export class MqttClient {
@@ -25,6 +32,13 @@ export class MqttClient {
 	readonly #publisher: Publisher;
 	readonly #loop: ReconnectLoop;
 	readonly #watch: ConnectionWatch;
+	readonly #brokers: BrokerList;
+	/** The broker whose session we have; undefined before the first connection. */
+	#sessionAt: BrokerUrl | undefined;
+	/** Brokers that had a session of ours. */
+	readonly #knownAt = new Set<BrokerUrl>();
+	readonly #takeover = new TakeoverWatch();
+	readonly #order = new OrderWatch();
 	readonly #stateListeners = new Set<(state: ClientState, cause?: Error) => void>();
 	#connection: BrokerConnection | undefined;
 	#state: ClientState = "offline";
@@ -39,7 +53,8 @@ export class MqttClient {
 
 	constructor(options: MqttClientOptions) {
 		this.#options = options;
-		const { listener } = options;
+		const { listener, url } = options;
+		this.#brokers = new BrokerList(Array.isArray(url) ? url : [url as BrokerUrl]);
 		this.#session = new MqttSession(
 			{
 				strict: options.ackOrder === "strict",
@@ -60,20 +75,28 @@ export class MqttClient {
 				passedOver: (delivery) => listener?.passedOver?.(delivery),
 			},
 		);
-		this.#session.inbound.onAcknowledged = (outstanding) => this.#window.acknowledged(outstanding, performance.now());
+		this.#session.inbound.onAcknowledged = (outstanding, overtook) => {
+			const now = performance.now();
+			this.#window.acknowledged(outstanding, now);
+			if (overtook) this.#order.overtook(now);
+		};
 		this.#session.onOutput = () => this.#connection?.schedule();
-		this.#subscriptions = new Subscriptions(options.subscriptions);
+		this.#subscriptions = new Subscriptions(options.subscriptions, options.unsubscribe);
 		this.#publisher = new Publisher(this.#session.outbound, {
 			timeoutMs: options.publishTimeoutMs,
 			onEnqueued: () => this.#connection?.schedule(),
 			offlineReason: () => this.#offlineReason(),
 		});
-		this.#watch = new ConnectionWatch(this.#session);
+		this.#watch = new ConnectionWatch(this.#session, (now) => this.#sweep(now));
+		const takeover = this.#takeover;
 		this.#loop = new ReconnectLoop({
 			connecting: (connection) => this.#connecting(connection),
 			online: (connection, connAck) => this.#online(connection, connAck),
-			disconnected: (isStable) => this.#disconnected(isStable),
+			disconnected: (isStable, cause) => this.#disconnected(isStable, cause),
 			offline: (why, cause, delayMs) => this.#offline(why, cause, delayMs),
+			get isTakenOver() {
+				return takeover.isOn;
+			},
 		});
 	}
 
@@ -99,7 +122,7 @@ export class MqttClient {
 		return {
 			state: this.#state,
 			since: this.#since,
-			url: this.#options.url,
+			url: this.#brokers.present,
 			cause: this.#cause,
 			connects: this.#connects,
 			losses: this.#losses,
@@ -108,6 +131,10 @@ export class MqttClient {
 			subscribing: this.#subscriptions.isRequested,
 			subscribed: this.#subscriptions.isComplete,
 			problems: this.#subscriptions.problems(),
+			clientId: this.#options.clientId,
+			takenOver: this.#takeover.isOn,
+			strict: inbound.isStrict,
+			insistsOnOrder: inbound.isStrict && this.#options.ackOrder !== "strict",
 			outstanding: inbound.outstanding,
 			buffered: inbound.buffered,
 			pending: outbound.pending,
@@ -180,28 +207,32 @@ export class MqttClient {
 		inbound.drain();
 		for (const delivery of [...inbound.unacknowledged()]) delivery.passOver();
 		this.#publisher.close();
+		if (this.#options.unsubscribeOnClose) await this.#connection?.leave(LEAVE_AT_MOST_MS);
 		await this.#connection?.disconnect("closed by us");
 		this.#setState("closed");
 		await this.#loop.stop();
 	}
 
 	#connecting(listener: Parameters<ReconnectListener["connecting"]>[0]): BrokerConnection {
-		const { url, tls, connectTimeoutMs } = this.#options;
+		const { tls, connectTimeoutMs } = this.#options;
+		const url = this.#brokers.next();
 		this.#setState("connecting");
 		return new BrokerConnection({
 			dial: this.#options.dial ?? dial,
 			url,
 			tls,
+			isOtherBroker: this.#sessionAt !== undefined && this.#sessionAt !== url,
 			connectTimeoutMs,
-			connect: this.#connectPacket(),
+			connect: this.#connectPacket(url),
 			session: this.#session,
 			subscriptions: this.#subscriptions,
 			listener: { ...listener, subscribed: (problems) => this.#subscribed(problems) },
 		});
 	}
 
-	#connectPacket(): ConnectPacket {
-		const { clientId, cleanSession, keepAliveMs, username, password, will } = this.#options;
+	#connectPacket(url: BrokerUrl): ConnectPacket {
+		const { clientId, cleanSession, keepAliveMs, will } = this.#options;
+		const { username = this.#options.username, password = this.#options.password } = url;
 		return {
 			type: "connect",
 			// [MQTT-3.1.3-2] It names the session, so each connection gives the same.
@@ -215,13 +246,25 @@ export class MqttClient {
 	}
 
 	#online(connection: BrokerConnection, { sessionPresent }: ConnAckPacket): void {
-		const { url, cleanSession, tls } = this.#options;
+		const url = this.#brokers.present;
 		this.#connection = connection;
 		this.#connects++;
+		this.#brokers.accepted();
 		this.#watch.start(connection);
 		this.#setState("online");
 		this.#report("info", "connected", `connected to ${url.href}${sessionPresent ? ", session resumed" : ""}`);
-		if (!sessionPresent && !cleanSession && this.#connects > 1) {
+		if (this.#takeover.accepted(performance.now())) this.#reportTakeover(url);
+		if (this.#sessionAt !== undefined && this.#sessionAt !== url) {
+			this.#report(
+				"warn",
+				"other-broker",
+				`${url.href} in place of ${this.#sessionAt.href}: what that one has queued for us waits there`,
+			);
+		}
+		this.#sessionAt = url;
+		const wasKnown = this.#knownAt.has(url);
+		this.#knownAt.add(url);
+		if (!sessionPresent && wasKnown && !this.#options.cleanSession) {
 			this.#sessionsLost++;
 			this.#report(
 				"error",
@@ -229,7 +272,7 @@ export class MqttClient {
 				`${url.href}: the broker no longer has our session; what it had queued for us is gone`,
 			);
 		}
-		if (tls?.insecureSkipVerify) {
+		if (connection.isUnverified) {
 			this.#report(
 				"warn",
 				"tls-not-verified",
@@ -238,16 +281,42 @@ export class MqttClient {
 		}
 	}
 
-	#disconnected(isStable: boolean): void {
+	#disconnected(isStable: boolean, { reason }: MqttConnectionError): void {
+		const now = performance.now();
+		const byBroker = reason === "closed" || reason === "reset";
+		const hadPublish = this.#session.outbound.pending > 0;
+		const hadRequest = hadPublish || this.#subscriptions.pendingSince !== undefined;
+		this.#takeover.ended(reason === "closed" && !hadRequest && !this.#order.overtookRecently(now));
+		const insistsOnOrder = byBroker && this.#order.ended(now, hadPublish);
 		this.#connection = undefined;
 		this.#watch.stop();
 		this.#subscriptions.disconnected();
-		this.#session.disconnected(isStable);
+		this.#session.disconnected(isStable, byBroker);
+		if (insistsOnOrder && !this.#session.inbound.isStrict) this.#becomeStrict();
+	}
+
+	#becomeStrict(): void {
+		this.#session.inbound.becomeStrict();
+		this.#report(
+			"warn",
+			"strict-order",
+			`${this.#brokers.present.href} ends the connection when an acknowledgement overtakes another: from here on they leave strictly in the order of arrival, as with ackOrder: strict; a refused message then stops those behind it`,
+		);
+	}
+
+	#reportTakeover({ href }: BrokerUrl): void {
+		this.#report("error", "taken-over", takeoverText(this.#options.clientId, href));
+	}
+
+	#sweep(now: number): void {
+		if (!this.#takeover.look(now)) return;
+		this.#report("info", "taken-over-no-more", "no other client has taken the connection for a minute");
 	}
 
 	#offline(code: string, cause: Error, delayMs: number): void {
 		this.#setState("offline", cause);
 		if (this.#closed !== undefined) return;
+		if (code !== "disconnected") this.#takeover.failed();
 		const lost = lossCause(cause);
 		this.#losses[lost] = (this.#losses[lost] ?? 0) + 1;
 		this.#report("warn", code, `${cause.message}; next attempt in ${Math.round(delayMs)} ms`, cause);
@@ -255,7 +324,7 @@ export class MqttClient {
 
 	#offlineReason(): string | undefined {
 		if (this.#state === "online") return undefined;
-		return `not connected to ${this.#options.url.href}${this.#cause === undefined ? "" : ` (${this.#cause.message})`}`;
+		return `not connected to ${this.#brokers.present.href}${this.#cause === undefined ? "" : ` (${this.#cause.message})`}`;
 	}
 
 	#subscribed(problems: readonly SubscriptionProblem[]): void {

@@ -12,6 +12,7 @@ const SWEEP_MS = 1_000;
 /** Looks once a second whether something waits for too long on the connection that is online. */
 export class ConnectionWatch {
 	readonly #session: MqttSession;
+	readonly #onSweep: (now: number) => void;
 	#timer: NodeJS.Timeout | undefined;
 	/** How many publishes had got on their way, and when that last changed. */
 	#progress = { count: 0, at: 0 };
@@ -19,8 +20,10 @@ export class ConnectionWatch {
 	/** At each look, the place of the last delivery whose acknowledgement was seen waiting behind unsettled ones. */
 	readonly #waiting: { readonly sequence: number; readonly at: number }[] = [];
 
-	constructor(session: MqttSession) {
+	/** `onSweep`: called at each look. */
+	constructor(session: MqttSession, onSweep: (now: number) => void = () => {}) {
 		this.#session = session;
+		this.#onSweep = onSweep;
 	}
 
 	/** The connection is online: watches over it until stop(). */
@@ -36,6 +39,7 @@ export class ConnectionWatch {
 
 	#sweep(connection: BrokerConnection, now: number): void {
 		connection.sweep(now);
+		this.#onSweep(now);
 		this.#passOver(now);
 		this.#resume(connection, now);
 		this.#checkAnswers(connection, now);

@@ -26,7 +26,7 @@ export interface DeliveryListener {
 }
 
 export interface InboundOptions {
-	/** `ackOrder: strict`: nothing is passed over. */
+	/** `ackOrder: strict`: nothing is passed over. It may become so later: becomeStrict(). */
 	readonly strict: boolean;
 	/** Bytes of un-acknowledged messages of the present connection; orphans have the same again, QoS 0 a quarter of it. */
 	readonly maxBuffered: number;
@@ -74,6 +74,7 @@ export class Inbound implements DeliveryOwner {
 	readonly #cap: BufferCap;
 	#bufferedQos0 = 0;
 	#draining = false;
+	#isStrict: boolean;
 	/** Bounded like orphans. */
 	readonly #lost: LostDeliveries;
 	readonly counters: InboundCounters = {
@@ -87,14 +88,29 @@ export class Inbound implements DeliveryOwner {
 	};
 	/** Called when an acknowledgement may leave that could not before. */
 	onAckReady: () => void = () => {};
-	/** Called when acknowledgements have left; `outstanding`: how many messages were un-acknowledged before. */
-	onAcknowledged: (outstanding: number) => void = () => {};
+	/**
+	 * Called when acknowledgements have left; `outstanding`: how many messages were un-acknowledged before. `overtook`: one of them left
+	 * before that of a message which came earlier.
+	 */
+	onAcknowledged: (outstanding: number, overtook: boolean) => void = () => {};
 
 	constructor(options: InboundOptions, listener: DeliveryListener) {
 		this.#options = options;
+		this.#isStrict = options.strict;
 		this.#listener = listener;
 		this.#cap = new BufferCap(options.maxBuffered);
 		this.#lost = new LostDeliveries(options.maxBuffered);
+	}
+
+	/** Nothing is passed over. */
+	get isStrict(): boolean {
+		return this.#isStrict;
+	}
+
+	/** From here on nothing is passed over. Only while nothing is connected. */
+	becomeStrict(): void {
+		this.#isStrict = true;
+		for (const orphan of this.#orphans.all()) orphan.passedOver = false;
 	}
 
 	/** Un-acknowledged messages of the present connection. */
@@ -118,7 +134,7 @@ export class Inbound implements DeliveryOwner {
 
 	/** Everything unsettled that arrived before that place gives up its own. */
 	passOverBefore(sequence: number): void {
-		if (this.#options.strict) return;
+		if (this.#isStrict) return;
 		for (const delivery of this.#queue.passOverBefore(sequence)) this.#listener.passedOver?.(delivery);
 		this.onAckReady();
 	}
@@ -233,6 +249,7 @@ export class Inbound implements DeliveryOwner {
 	/** Takes out every acknowledgement that may leave now, in order: PUBACK at QoS 1, PUBREC at QoS 2 [MQTT-3.3.4-1]. */
 	takeAcks(sink: AckSink): void {
 		const before = this.#live.size;
+		const { overtakes } = this.#queue;
 		for (let delivery = this.#queue.take(); delivery !== undefined; delivery = this.#queue.take()) {
 			const { packetId, packet } = delivery;
 			if (this.#live.get(packetId) === delivery) this.#live.delete(packetId);
@@ -245,7 +262,7 @@ export class Inbound implements DeliveryOwner {
 				sink("pubRec", packetId);
 			}
 		}
-		if (this.#live.size < before) this.onAcknowledged(before);
+		if (this.#live.size < before) this.onAcknowledged(before, this.#queue.overtakes > overtakes);
 	}
 
 	/** Every message is acknowledged once the app has accepted it, and none before [MQTT-4.5.0-2]: only then it is ours [MQTT-4.3.2-2]. */
@@ -269,7 +286,7 @@ export class Inbound implements DeliveryOwner {
 	}
 
 	passOver(delivery: Delivery): void {
-		if (this.#options.strict || delivery.passedOver || delivery.packet.qos === 0) return;
+		if (this.#isStrict || delivery.passedOver || delivery.packet.qos === 0) return;
 		if (delivery.state === "live") {
 			this.#queue.passOver(delivery);
 			this.#listener.passedOver?.(delivery);

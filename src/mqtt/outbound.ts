@@ -30,12 +30,28 @@ export interface OutboundPublish {
 	written: boolean;
 	/** settle() was called. */
 	settled: boolean;
+	/** Connections that the broker ended with this as the oldest unanswered publish. */
+	ends: number;
+	/** Its place among what was written on this connection. */
+	order: number;
 }
 
 /** Where packets go. Both return false when the connection takes no more for now; the packet at hand was taken. */
 export interface OutboundSink {
 	publish(publish: OutboundPublish): boolean;
 	ack(type: "pubRel", packetId: number): boolean;
+}
+
+/** The broker ended a connection so often with one publish as the oldest unanswered one: it is sent alone, and given up. */
+export const ALONE_FROM = 2;
+export const GIVEN_UP_AT = 3;
+
+/** The error of a publish that is given up because the broker ends the connection each time. */
+export function suspectError(): PublishError {
+	return new PublishError(
+		`the broker ended the connection ${GIVEN_UP_AT} times with this publish unanswered: too large for it, or against its rules`,
+		{ outcome: "unknown", suspect: true },
+	);
 }
 
 /**
@@ -55,6 +71,10 @@ export class Outbound {
 	#bytes = 0;
 	/** A publish was refused for want of room, and nothing has left since. */
 	#hasRefused = false;
+	/** What was written on this connection, for the order of publishes at QoS 1 and 2. */
+	#writes = 0;
+	/** A suspect that is sent alone until it is answered. */
+	#alone: OutboundPublish | undefined;
 	/** Answers to publishes, and QoS 0 publishes handed over: for whoever watches over a broker that stopped answering. */
 	progress = 0;
 
@@ -95,15 +115,17 @@ export class Outbound {
 
 	/** Writes what may leave until the sink takes no more. */
 	write(sink: OutboundSink): void {
-		if (!this.#qos2.write(sink)) return;
-		while (this.#next < this.#waiting.length) {
+		if (this.#alone === undefined && !this.#qos2.write(sink, ++this.#writes)) return;
+		while (this.#next < this.#waiting.length && !this.#qos2.isAlone) {
 			const publish = this.#waiting[this.#next]!;
+			if (this.#alone !== undefined && publish !== this.#alone) break;
 			if (publish.qos === 1 && publish.packetId === 0) {
 				publish.packetId = this.#ids.take();
 				if (publish.packetId === 0) return;
 			}
 			this.#next++;
 			publish.written = true;
+			publish.order = ++this.#writes;
 			const takesMore = sink.publish(publish);
 			if (publish.qos === 0) {
 				this.progress++;
@@ -166,6 +188,7 @@ export class Outbound {
 	abandon(publish: OutboundPublish, reason: string): void {
 		if (publish.settled) return;
 		this.#settle(publish, new PublishError(reason, { outcome: publish.written ? "unknown" : "not-sent" }));
+		if (publish === this.#alone) this.#alone = undefined;
 		if (publish.qos === 2) {
 			if (this.#qos2.abandon(publish)) this.#makeRoom(publish);
 			return;
@@ -176,31 +199,38 @@ export class Outbound {
 		this.#drop(publish);
 	}
 
-	/** A Network Connection was accepted: what is unanswered goes first, as it was, in its order [MQTT-4.4.0-1] [MQTT-4.6.0-1]. */
-	connected(resumed: boolean): void {
+	/**
+	 * A Network Connection was accepted: what is unanswered goes first, as it was, in its order [MQTT-4.4.0-1] [MQTT-4.6.0-1].
+	 * `isOtherBroker`: not the one before, so whatever it keeps for us is unknown.
+	 */
+	connected(resumed: boolean, isOtherBroker = false): void {
+		this.#writes = 0;
 		if (!resumed) {
 			for (const publish of this.#waiting) {
 				this.#forgetId(publish);
 			}
-			const lost = this.#qos2.sessionLost();
+			const lost = this.#qos2.sessionLost(isOtherBroker);
 			if (lost !== undefined) {
-				this.#settle(
-					lost,
-					new PublishError("the broker lost the session in the middle of a QoS 2 handshake", { outcome: "unknown" }),
-				);
+				const reason = isOtherBroker
+					? "the connection went to another broker in the middle of a QoS 2 handshake"
+					: "the broker lost the session in the middle of a QoS 2 handshake";
+				this.#settle(lost, new PublishError(reason, { outcome: "unknown" }));
 				this.#makeRoom(lost);
 			}
 		}
 	}
 
-	/** The Network Connection is gone. */
-	disconnected(): void {
+	/** The Network Connection is gone. `byBroker`: the broker ended it, maybe because of what it had not answered. */
+	disconnected(byBroker = false): void {
+		if (byBroker) this.#suspectOldest();
+		this.#alone = undefined;
 		const again: OutboundPublish[] = [];
 		for (const publish of this.#order) {
 			publish.dup = true; // [MQTT-3.3.1-1]
 			if (publish.settled) this.#drop(publish);
 			else again.push(publish);
 		}
+		if (again[0] !== undefined && again[0].ends >= ALONE_FROM) this.#alone = again[0];
 		this.#order.clear();
 		this.#unanswered.clear();
 		this.#waiting = [...again, ...this.#waiting.slice(this.#next)];
@@ -213,7 +243,20 @@ export class Outbound {
 		for (const publish of [...this.open()]) this.abandon(publish, reason);
 	}
 
+	/** Nobody else's publish fails with the suspect. */
+	#suspectOldest(): void {
+		const [publish] = this.#order;
+		const handshake = this.#qos2.unansweredSince;
+		if (handshake !== undefined && (publish === undefined || handshake < publish.order)) {
+			const failed = this.#qos2.suspected();
+			if (failed !== undefined) this.#settle(failed, suspectError());
+		} else if (publish !== undefined && ++publish.ends >= GIVEN_UP_AT) {
+			this.#settle(publish, suspectError());
+		}
+	}
+
 	#finish(publish: OutboundPublish): void {
+		if (publish === this.#alone) this.#alone = undefined;
 		this.#makeRoom(publish);
 		this.#settle(publish, undefined);
 	}

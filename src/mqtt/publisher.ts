@@ -57,6 +57,8 @@ export class Publisher {
 				dup: false,
 				written: false,
 				settled: false,
+				ends: 0,
+				order: 0,
 			};
 			try {
 				this.#outbound.enqueue(publish);

@@ -1,4 +1,4 @@
-import type { OutboundPublish, OutboundSink } from "./outbound.js";
+import { ALONE_FROM, GIVEN_UP_AT, type OutboundPublish, type OutboundSink } from "./outbound.js";
 
 /** The one identifier of QoS 2 publishes: mosquitto closes the connection at 21 handshakes at once. */
 export const QOS2_PACKET_ID = 1;
@@ -19,6 +19,20 @@ export class Qos2Handshake {
 	#current: OutboundPublish | undefined;
 	/** The current PUBLISH must be written again on this connection. */
 	#again = false;
+	/** What was written of it last on this connection, as the owner counts; undefined: nothing, or it was answered. */
+	#unansweredSince: number | undefined;
+	/** Connections that the broker ended with this as the oldest that was unanswered. */
+	#ends = 0;
+
+	/** The place of its PUBLISH or PUBREL among what was written on this connection, while that is unanswered. */
+	get unansweredSince(): number | undefined {
+		return this.#unansweredSince;
+	}
+
+	/** It is a suspect that must be sent alone until it is answered. */
+	get isAlone(): boolean {
+		return this.#ends >= ALONE_FROM && (this.isBusy || this.hasOutput);
+	}
 
 	get pending(): number {
 		return this.#waiting.length + (this.#current === undefined ? 0 : 1);
@@ -43,8 +57,14 @@ export class Qos2Handshake {
 		this.#waiting.push(publish);
 	}
 
-	/** False when the sink takes no more. */
-	write(sink: OutboundSink): boolean {
+	/** `order`: the place of what it writes. False when the sink takes no more. */
+	write(sink: OutboundSink, order: number): boolean {
+		if (!this.hasOutput) return true;
+		this.#unansweredSince = order;
+		return this.#write(sink);
+	}
+
+	#write(sink: OutboundSink): boolean {
 		if (this.#state === "received") {
 			this.#state = "releasing";
 			return sink.ack("pubRel", QOS2_PACKET_ID);
@@ -53,7 +73,6 @@ export class Qos2Handshake {
 			this.#again = false;
 			return sink.publish(this.#current);
 		}
-		if (!this.hasOutput) return true;
 		if (this.#state !== "free") {
 			this.#state = "clearing";
 			return sink.ack("pubRel", QOS2_PACKET_ID);
@@ -72,6 +91,7 @@ export class Qos2Handshake {
 		if (this.#state === "published" || this.#state === "releasing") {
 			this.#state = "received";
 			this.#again = false;
+			this.#answered();
 			return true;
 		}
 		return false;
@@ -80,6 +100,7 @@ export class Qos2Handshake {
 	/** PUBCOMP. */
 	completed(packetId: number): { readonly known: boolean; readonly publish?: OutboundPublish | undefined } {
 		if (packetId !== QOS2_PACKET_ID) return { known: false };
+		if (this.#state === "clearing" || this.#state === "releasing") this.#answered();
 		if (this.#state === "clearing") {
 			this.#state = "free";
 			return { known: true };
@@ -108,10 +129,14 @@ export class Qos2Handshake {
 
 	/** The connection is gone. Returns the messages that end here. */
 	disconnected(): readonly OutboundPublish[] {
+		this.#unansweredSince = undefined;
+		const isGivenUp = this.#ends >= GIVEN_UP_AT;
+		if (isGivenUp) this.#ends = 0;
 		switch (this.#state) {
 			case "clearing":
 				// A PUBREL that no PUBREC preceded is written on one connection only.
 				this.#state = "free";
+				this.#ends = 0;
 				return [];
 			case "published": {
 				const publish = this.#current!;
@@ -124,6 +149,13 @@ export class Qos2Handshake {
 				return [];
 			}
 			case "releasing":
+				if (isGivenUp) {
+					// A PUBREL that the broker does not bear: the identifier counts as free.
+					const publish = this.#current!;
+					this.#current = undefined;
+					this.#state = "free";
+					return [publish];
+				}
 				// [MQTT-4.4.0-1]: the resumed session gets the PUBREL again.
 				this.#state = "received";
 				return [];
@@ -132,13 +164,27 @@ export class Qos2Handshake {
 		}
 	}
 
-	/** The session of the handshake at hand is gone: its message, if its caller still waits, has an unknown outcome. */
-	sessionLost(): OutboundPublish | undefined {
+	/**
+	 * The session of the handshake at hand is gone: its message, if its caller still waits, has an unknown outcome. `isOtherBroker`: the
+	 * present broker may keep a handshake of an earlier visit.
+	 */
+	sessionLost(isOtherBroker: boolean): OutboundPublish | undefined {
 		const publish = this.#current;
 		this.#current = undefined;
 		this.#again = false;
-		if (this.#state !== "free") this.#state = "unknown";
+		if (isOtherBroker || this.#state !== "free") this.#state = "unknown";
+		this.#ends = 0;
 		return publish;
+	}
+
+	/** The broker ended the connection with it as the oldest that was unanswered. Returns the message that is given up for it. */
+	suspected(): OutboundPublish | undefined {
+		return ++this.#ends < GIVEN_UP_AT ? undefined : this.#current;
+	}
+
+	#answered(): void {
+		this.#unansweredSince = undefined;
+		this.#ends = 0;
 	}
 
 	/** Ends the handshake before PUBREC. */

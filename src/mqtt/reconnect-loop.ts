@@ -13,7 +13,9 @@ export interface ReconnectListener {
 	/** CONNACK with return code 0, before any packet behind it is handled. */
 	online(connection: BrokerConnection, connAck: ConnAckPacket): void;
 	/** A connection that was online is gone. `stable`: it was so for long enough that all redeliveries have come. */
-	disconnected(stable: boolean): void;
+	disconnected(stable: boolean, cause: MqttConnectionError): void;
+	/** Another client with our identifier evicts us, as we evict it: coming back soon would only go on with that. */
+	readonly isTakenOver: boolean;
 	/** Nothing is connected; the next attempt comes in `delayMs`. */
 	offline(why: "connect-failed" | "connect-refused" | "disconnected", cause: Error, delayMs: number): void;
 }
@@ -28,6 +30,8 @@ export class ReconnectLoop {
 	readonly #backoff = new Backoff(RECONNECT_BACKOFF);
 	/** For what will not change by itself: return codes 1, 2, 4 and 5, and certificates that do not fit. */
 	readonly #slowBackoff = new Backoff(SLOW_BACKOFF);
+	/** For a fight over the client identifier. */
+	readonly #takenOverBackoff = new Backoff(SLOW_BACKOFF);
 	#running: Promise<void> | undefined;
 	#endPause: () => void = () => {};
 
@@ -71,7 +75,7 @@ export class ReconnectLoop {
 				const isStable = performance.now() - onlineAt >= STABLE_AFTER_MS;
 				if (isStable) this.#backoff.reset();
 				// At once, so that nothing is settled in between for a connection that is gone.
-				this.#listener.disconnected(isStable);
+				this.#listener.disconnected(isStable, cause);
 				closed(cause);
 			},
 		});
@@ -85,9 +89,15 @@ export class ReconnectLoop {
 			return delayMs;
 		}
 		const cause = await ended;
-		const delayMs = this.#backoff.next();
+		const delayMs = this.#afterEnd().next();
 		this.#listener.offline("disconnected", cause, delayMs);
 		return delayMs;
+	}
+
+	#afterEnd(): Backoff {
+		if (this.#listener.isTakenOver) return this.#takenOverBackoff;
+		this.#takenOverBackoff.reset();
+		return this.#backoff;
 	}
 
 	#pause(delayMs: number): Promise<void> {

@@ -34,17 +34,20 @@ export class MqttSession {
 		};
 	}
 
-	/** A CONNACK with return code 0 was read. `resumed`: the broker kept the session, and it is that of the connection before. */
-	connected(resumed: boolean): void {
-		this.outbound.connected(resumed);
+	/**
+	 * A CONNACK with return code 0 was read. `resumed`: the broker kept the session, and it is that of the connection before.
+	 * `isOtherBroker`: that one was to another broker, whose session is no business of this one.
+	 */
+	connected(resumed: boolean, isOtherBroker = false): void {
+		this.outbound.connected(resumed, isOtherBroker);
 		this.inbound.connected(resumed);
 	}
 
-	/** The Network Connection is gone. `stable`: it was online long enough for all redeliveries to arrive. */
-	disconnected(stable: boolean): void {
+	/** The Network Connection is gone. `stable`: it was online long enough for all redeliveries to arrive. `byBroker`: the broker ended it. */
+	disconnected(stable: boolean, byBroker = false): void {
 		this.#released.clear();
 		this.#acksDue = false;
-		this.outbound.disconnected();
+		this.outbound.disconnected(byBroker);
 		this.inbound.disconnected(stable);
 	}
 

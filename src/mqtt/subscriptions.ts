@@ -43,9 +43,16 @@ export class Subscriptions {
 	#provenSince: number | undefined;
 	/** A CONNECT was written whose CONNACK was not read. */
 	#connectUnanswered = false;
+	readonly #unwanted: readonly string[];
+	/** The UNSUBSCRIBE at hand. */
+	#leaving: { readonly packetId: number; readonly sentAt: number } | undefined;
+	/** Filters to leave on this connection as soon as possible. */
+	#leaveDue: readonly string[] = [];
 
-	constructor(wanted: readonly Subscription[]) {
+	/** `unwanted`: filters that the session may have from earlier and that are left on each connection. */
+	constructor(wanted: readonly Subscription[], unwanted: readonly string[] = []) {
 		this.#wanted = wanted;
+		this.#unwanted = unwanted;
 	}
 
 	/** Somebody reads from now on. True the first time. */
@@ -53,6 +60,7 @@ export class Subscriptions {
 		if (this.#requested || this.#wanted.length === 0) return false;
 		this.#requested = true;
 		this.#due = this.#wanted;
+		this.#leaveDue = this.#unwanted;
 		return true;
 	}
 
@@ -65,9 +73,11 @@ export class Subscriptions {
 		return this.#requested && this.#wanted.every(({ filter }) => this.#granted.has(filter));
 	}
 
-	/** Since when the SUBSCRIBE at hand is unanswered. */
+	/** Since when the SUBSCRIBE or UNSUBSCRIBE at hand is unanswered. */
 	get pendingSince(): number | undefined {
-		return this.#pending?.sentAt;
+		const [subscribe, unsubscribe] = [this.#pending?.sentAt, this.#leaving?.sentAt];
+		if (subscribe === undefined || unsubscribe === undefined) return subscribe ?? unsubscribe;
+		return Math.min(subscribe, unsubscribe);
 	}
 
 	problems(): readonly SubscriptionProblem[] {
@@ -94,15 +104,18 @@ export class Subscriptions {
 			this.#granted.clear();
 		}
 		this.#pending = undefined;
+		this.#leaveDue = this.#requested ? this.#unwanted : [];
 		const trusted = this.#provenSince !== undefined && now - this.#provenSince > TRUSTED_AFTER_MS;
 		this.#due = this.#requested && !trusted ? this.#wanted : [];
 		if (trusted) this.#scheduleRetry(now);
 	}
 
 	disconnected(): void {
-		if (this.#pending !== undefined) this.#ids.free(this.#pending.packetId);
+		for (const request of [this.#pending, this.#leaving]) if (request !== undefined) this.#ids.free(request.packetId);
 		this.#pending = undefined;
+		this.#leaving = undefined;
 		this.#due = [];
+		this.#leaveDue = [];
 		this.#retryAt = Number.POSITIVE_INFINITY;
 	}
 
@@ -118,6 +131,38 @@ export class Subscriptions {
 		this.#due = [];
 		this.#pending = { packetId: this.#ids.take(), subscriptions, sentAt: now }; // [MQTT-2.3.1-2]
 		return this.#pending;
+	}
+
+	/** What to UNSUBSCRIBE from now, if anything; it counts as sent. */
+	takeLeaving(now: number): { readonly packetId: number; readonly filters: readonly string[] } | undefined {
+		if (this.#leaving !== undefined || this.#leaveDue.length === 0) return undefined;
+		const filters = this.#leaveDue;
+		this.#leaveDue = [];
+		this.#leaving = { packetId: this.#ids.take(), sentAt: now }; // [MQTT-2.3.1-2]
+		return { packetId: this.#leaving.packetId, filters };
+	}
+
+	/** Nobody reads any more, for good: every filter is to be left. False when none was asked for. */
+	leaveAll(): boolean {
+		if (!this.#requested) return false;
+		this.#requested = false;
+		this.#due = [];
+		this.#leaveDue = this.#wanted.map(({ filter }) => filter);
+		return true;
+	}
+
+	/** An UNSUBSCRIBE is due or unanswered. */
+	get isLeaving(): boolean {
+		return this.#leaving !== undefined || this.#leaveDue.length > 0;
+	}
+
+	/** UNSUBACK. */
+	left(packetId: number): void {
+		if (this.#leaving?.packetId !== packetId) {
+			throw new MqttProtocolError("MQTT-3.10.4-4", `UNSUBACK ${packetId} for no UNSUBSCRIBE of ours`);
+		}
+		this.#ids.free(packetId);
+		this.#leaving = undefined;
 	}
 
 	/** SUBACK. Returns the filters that were not granted as asked. */

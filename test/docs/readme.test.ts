@@ -3,8 +3,6 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { Field } from "../../src/bindings/field.js";
-import { MQTT3_FIELDS } from "../../src/bindings/mqtt3-fields.js";
 import { eventually } from "../support/eventually.js";
 import { type Program, startProgram } from "../support/process.js";
 import { compile } from "./compile.js";

@@ -137,6 +137,8 @@ export function toPublish(text: string, qos: QoS = 1, fields: Partial<OutboundPu
 		dup: false,
 		written: false,
 		settled: false,
+		ends: 0,
+		order: 0,
 		outcome: undefined,
 		...fields,
 	};
