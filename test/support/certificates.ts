@@ -24,6 +24,8 @@ export interface CertificateRequest {
 export interface CertificateAuthority extends KeyPairPem {
 	/** Issues a certificate that serves both a server and a client. */
 	issue(request?: CertificateRequest): Promise<KeyPairPem>;
+	/** Issues the certificate of an authority below it. */
+	issueAuthority(commonName: string): Promise<CertificateAuthority>;
 }
 
 function validity(request: CertificateRequest) {
@@ -71,13 +73,36 @@ export async function createCa(commonName = "Test CA"): Promise<CertificateAutho
 		...validity({}),
 		signingAlgorithm: algorithm,
 		keys,
-		extensions: [
-			new x509.BasicConstraintsExtension(true, undefined, true),
-			new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-		],
+		extensions: authorityExtensions(),
 	});
+	return authority(keys, name, pem(certificate, keys.privateKey));
+}
+
+function authorityExtensions(): x509.Extension[] {
+	return [
+		new x509.BasicConstraintsExtension(true, undefined, true),
+		new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+	];
+}
+
+function authority(keys: webcrypto.CryptoKeyPair, name: string, pair: KeyPairPem): CertificateAuthority {
 	return {
-		...pem(certificate, keys.privateKey),
+		...pair,
+		async issueAuthority(commonName) {
+			const own = await generateKeys();
+			const subject = `CN=${commonName}`;
+			const issued = await x509.X509CertificateGenerator.create({
+				serialNumber: serialNumber(),
+				issuer: name,
+				subject,
+				...validity({}),
+				signingAlgorithm: algorithm,
+				signingKey: keys.privateKey,
+				publicKey: own.publicKey,
+				extensions: authorityExtensions(),
+			});
+			return authority(own, subject, pem(issued, own.privateKey));
+		},
 		async issue(request = {}) {
 			const own = await generateKeys();
 			const issued = await x509.X509CertificateGenerator.create({

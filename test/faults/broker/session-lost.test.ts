@@ -159,3 +159,32 @@ fault(
 		seen("session resumed, subscribed a second time, three of three messages delivered");
 	},
 );
+
+fault(
+	{
+		rows: ["F-84"],
+		injected: "kill -9 of the sidecar after its CONNACK and before it has subscribed, then a start",
+		scale: "between CONNACK and SUBSCRIBE; the CONNACK that is lost is F-83",
+	},
+	"killed after it has connected and before it has subscribed: at the next start it subscribes to the session that is there",
+	async ({ seen }) => {
+		await using broker = await startMosquitto({ logPackets: true });
+		await using app = await startApp();
+		// It listens and says nothing: nobody knows yet whether it wants the messages.
+		app.freeze();
+		await using sidecar = await startSidecar({ components: component({ url: broker.url }), appPort: app.port });
+		await sidecar.line(/code=connected /);
+		await sidecar.kill();
+		expect(broker.log.some((text) => /Received SUBSCRIBE/.test(text))).toBe(false);
+		app.thaw();
+		const components = component({ url: broker.url, direction: "input" });
+		await using next = await startSidecar({ components, appPort: app.port });
+		await next.line(/session resumed/);
+		await untilReady(next);
+		await using device = await connectDevice(broker.url);
+		await device.publish("in/a", "heard");
+		expect(texts(await app.acceptedAtLeast(1))).toEqual(["heard"]);
+		seen("no SUBSCRIBE before the kill; session resumed, subscribed, and the next message arrived");
+	},
+	60_000,
+);

@@ -44,7 +44,7 @@ describeWith("mosquitto", "over TLS, with client certificates and passwords", ()
 		["without the authority", () => ({ ...tls(), ca: undefined })],
 		["for another host", () => ({ ...tls(), serverName: "other.example" })],
 	])(
-		"F-46: %s there is no connection; that will not change by itself, so the next attempt waits for long",
+		"%s there is no connection; that will not change by itself, so the next attempt waits for long",
 		async (_, settings) => {
 			await using it = new ClientUnderTest(mosquitto.tlsUrl!, { ...user, tls: settings() });
 			it.client.connect().catch(() => {});
