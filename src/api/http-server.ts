@@ -6,11 +6,11 @@ import { BrowserDefence } from "./browser-defence.js";
 import { ConnectionSignals } from "./connection-signal.js";
 import { Gate } from "./gate.js";
 import { addRoutes } from "./http-routes.js";
+import { KeptSocketFile } from "./kept-socket-file.js";
 import { isLoopback, listenAddresses, listenOnAll, originOf } from "./listen-addresses.js";
 import { closeNodeServer, createNodeServer, DEFAULT_TIMEOUTS, type HttpTimeouts } from "./node-server.js";
 import { RequestBudget } from "./request-body.js";
 import type { Sidecar } from "./sidecar.js";
-import { listenOnSocketFile, type SocketFile } from "./socket-file.js";
 
 const MAX_OPEN_REQUESTS = 4_096;
 const MAX_UPLOADED_BYTES = 256 * 1024 * 1024;
@@ -105,15 +105,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 	const create = () =>
 		createNodeServer(serve, options.maxHeaderSize ?? DEFAULT_MAX_HEADER_SIZE, options.timeouts ?? DEFAULT_TIMEOUTS);
 	let servers: readonly Server[] = [];
-	let socketFile: SocketFile | undefined;
+	let socketFile: KeptSocketFile | undefined;
 	return {
 		async listen() {
 			try {
 				await app.ready();
 				if (socketPath !== undefined) {
-					const server = create();
-					socketFile = await listenOnSocketFile(server, socketPath, options.onWarning ?? (() => undefined));
-					servers = [server];
+					socketFile = await KeptSocketFile.open(socketPath, create, options.onWarning ?? (() => undefined));
 					return [`unix:${socketPath}`];
 				}
 				servers = await listenOnAll(addresses, options.port, create);
@@ -126,7 +124,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 		async close() {
 			authentication.close();
 			await socketFile?.remove();
-			await Promise.all(servers.map(closeNodeServer));
+			await Promise.all([...servers, ...(socketFile?.servers ?? [])].map(closeNodeServer));
 			await app.close();
 		},
 	};

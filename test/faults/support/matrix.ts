@@ -105,7 +105,11 @@ const FAULTS: readonly Cells[] = [
 		"limits hold; MQTT unaffected",
 		{ later: "HTTP/2 rapid reset: with gRPC", partly: true },
 	],
-	["stale or squatting socket file", "refused with the reason", { later: PLUGGABLE }],
+	[
+		"stale or squatting socket file",
+		"refused with the reason; made again when it is removed",
+		{ later: `the component's socket: ${PLUGGABLE}`, partly: true },
+	],
 	["daprd killed with messages in flight", "no verdict; resumes", { later: DAPRD }],
 	["daprd calls Init or Read twice", "one owner", { later: PLUGGABLE }],
 	["component killed under daprd", "said; output works again", { later: DAPRD }],

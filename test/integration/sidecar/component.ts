@@ -70,8 +70,9 @@ export function logged(sidecar: SidecarProcess, code: string): string[] {
 	return sidecar.output.filter((line) => line.includes(` code=${code} `));
 }
 
-/** The value of the first metric line that begins so; undefined without one. */
-export async function metric(sidecar: SidecarProcess, start: string): Promise<number | undefined> {
+/** The value of the first metric line that begins so; rejects without one. */
+export async function metric(sidecar: SidecarProcess, start: string): Promise<number> {
 	const line = (await sidecar.metrics()).split("\n").find((one) => one.startsWith(start));
-	return line === undefined ? undefined : Number(line.split(" ").at(-1));
+	if (line === undefined) throw new Error(`no metric ${start}`);
+	return Number(line.split(" ").at(-1));
 }

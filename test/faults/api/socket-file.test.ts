@@ -1,0 +1,107 @@
+import { chmod, lstat, mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { request } from "node:http";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { component } from "../../integration/sidecar/component.js";
+import { eventually } from "../../support/eventually.js";
+import { launchSidecar } from "../../support/sidecar-process.js";
+import { tempFolder } from "../../support/temp-folder.js";
+import { fault } from "../support/fault.js";
+
+const COMPONENTS = component({ url: "mqtt://127.0.0.1:1" });
+const FILE = "dapr-test-app-http.socket";
+
+const launch = (folder: string) => launchSidecar({ components: COMPONENTS, args: ["--unix-domain-socket", folder] });
+
+/** The status of GET /v1.0/healthz/outbound on a socket file. */
+function statusOn(socketPath: string): Promise<number | undefined> {
+	return new Promise((resolve, reject) => {
+		const call = request({ socketPath, path: "/v1.0/healthz/outbound", headers: { host: "localhost" } }, (answer) => {
+			answer.resume();
+			resolve(answer.statusCode);
+		});
+		call.on("error", reject).end();
+	});
+}
+
+fault(
+	{ rows: ["F-64"], injected: "the API's socket file is left over from a sidecar that was killed" },
+	"the next one takes its place and serves, and removes it at its end",
+	async ({ seen }) => {
+		await using folder = await tempFolder();
+		const path = join(folder.path, FILE);
+		await using first = await launch(folder.path);
+		await first.line(/listening on unix:/);
+		await first.kill();
+		expect((await lstat(path)).isSocket()).toBe(true);
+		await using second = await launch(folder.path);
+		await second.line(/listening on unix:/);
+		expect(await statusOn(path)).toBe(204);
+		await second.stop();
+		await expect(lstat(path)).rejects.toThrow("ENOENT");
+		seen("the left-over file was replaced, 204 on it, gone after the stop");
+	},
+);
+
+fault(
+	{
+		rows: ["F-64"],
+		injected:
+			"on the API's path is somebody else's server, a plain file, or a symlink; the folder is a symlink, or everybody may write there",
+	},
+	"all but the last end the start with a word that names the path, and leave what is there; the last is a warning",
+	async ({ seen }) => {
+		await using folder = await tempFolder();
+		const said: string[] = [];
+		const refused = async (where: string) => {
+			await using sidecar = await launch(where);
+			expect((await sidecar.exited).code).toBe(1);
+			const error = sidecar.output.find((line) => line.includes(where));
+			expect(error).toBeDefined();
+			said.push(error!.replaceAll(folder.path, "…"));
+		};
+		const place = async (name: string) => {
+			const made = join(folder.path, name);
+			await mkdir(made, { mode: 0o700 });
+			return made;
+		};
+		const busy = await place("busy");
+		const server = createServer();
+		await new Promise<void>((resolve) => server.listen(join(busy, FILE), resolve));
+		await refused(busy);
+		await new Promise((resolve) => server.close(resolve));
+		const plain = await place("plain");
+		await writeFile(join(plain, FILE), "mine");
+		await refused(plain);
+		expect((await lstat(join(plain, FILE))).size).toBe(4);
+		const linked = await place("linked");
+		await symlink("/nowhere", join(linked, FILE));
+		await refused(linked);
+		await symlink(plain, join(folder.path, "link"));
+		await refused(join(folder.path, "link"));
+		const open = await place("open");
+		await chmod(open, 0o777);
+		await using sidecar = await launch(open);
+		const [warning] = await sidecar.line(/level=warning.*open.*/);
+		await sidecar.line(/listening on unix:/);
+		seen(
+			`${said.length} starts refused: ${said.join("; ")}; and a warning: ${warning.replaceAll(folder.path, "…").slice(0, 200)}`,
+		);
+	},
+);
+
+fault(
+	{ rows: ["F-64"], injected: "the API's socket file is removed while the sidecar runs" },
+	"it is made again, or health says so",
+	async ({ seen }) => {
+		await using folder = await tempFolder();
+		const path = join(folder.path, FILE);
+		await using sidecar = await launch(folder.path);
+		await sidecar.line(/listening on unix:/);
+		await rm(path);
+		await eventually(async () => (await statusOn(path)) === 204, { timeoutMs: 15_000 });
+		seen("made again, 204 on it");
+	},
+	30_000,
+);
