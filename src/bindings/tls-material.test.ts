@@ -141,7 +141,7 @@ describe("unusable TLS material is named with its reason", () => {
 		const client = { clientCert: cert, clientKey: key };
 		expect(load(client).problems).toEqual(["clientCert expired on 2021-01-01T00:00:00.000Z"]);
 		expect(load(client, notBefore.getTime() - DAY_MS).problems).toEqual([
-			"clientCert is not valid before 2020-01-01T00:00:00.000Z",
+			"clientCert is not valid before 2020-01-01T00:00:00.000Z (or this machine's clock is wrong: it says 2019-12-31T00:00:00.000Z)",
 		]);
 		expect(load(client, notBefore.getTime() + DAY_MS).problems).toEqual([]);
 		expect(load({ caCert: cert }).problems).toEqual(["caCert expired on 2021-01-01T00:00:00.000Z"]);

@@ -174,7 +174,9 @@ function whyNotValid(certificate: X509Certificate, now: number): string | undefi
 	const from = Date.parse(certificate.validFrom);
 	const until = Date.parse(certificate.validTo);
 	if (now > until) return `expired on ${new Date(until).toISOString()}`;
-	if (now < from) return `is not valid before ${new Date(from).toISOString()}`;
+	if (now < from) {
+		return `is not valid before ${new Date(from).toISOString()} (or this machine's clock is wrong: it says ${new Date(now).toISOString()})`;
+	}
 	return undefined;
 }
 

@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
+import { component, logged, metric, untilReady } from "../../integration/sidecar/component.js";
+import { startLine } from "../../integration/sidecar/line.js";
+import { createCa } from "../../support/certificates.js";
+import { eventually } from "../../support/eventually.js";
+import { describeWith } from "../../support/left-out.js";
+import { launchSidecar } from "../../support/sidecar-process.js";
+import { fault } from "../support/fault.js";
+import { orders } from "./orders.js";
+
+const HOUR = 3_600_000;
+/** The daylight-saving change is no jump of the clock, but a zone in which it happens is worth a try. */
+const DST = { TZ: "Europe/Berlin" };
+
+describeWith("mosquitto", "time", () => {
+	fault(
+		{
+			rows: ["F-73", "S-41"],
+			injected:
+				"the wall clock of the process jumps by an hour forth and back, to 1970 and to a night in which the clocks change, while a retry waits",
+			scale: "a second of each instead of hours; the process's Date is replaced, its monotonic clock is the real one",
+		},
+		"timers keep their time: no connection lost, no storm of pings, retries neither at once nor never",
+		async ({ seen }) => {
+			await using clock = await orders();
+			await using line = await startLine({
+				broker: { logPackets: true },
+				app: { rules: [{ payloads: ["retry"], times: 1, status: 500 }] },
+				fields: { keepAlive: "1s", backOffMaxRetries: 5, backOffInterval: "1500ms" },
+				sidecar: { ...clock.options, env: { ...clock.options.env, ...DST } },
+			});
+			const { sidecar, device, app, broker } = line;
+			const now = Date.now();
+			const jumps = [HOUR, -HOUR, -now, Date.UTC(2027, 2, 28, 0, 59, 59) - now, 0];
+			const pings = () => broker.log.filter((entry) => entry.includes("Received PINGREQ from sidecar-orders")).length;
+			const before = pings();
+			const startedAt = performance.now();
+			await device.publish("in/a", "retry");
+			for (const [index, jump] of jumps.entries()) {
+				clock.give(sidecar, `shift ${jump}`);
+				await device.publish("in/a", `after jump ${index}`);
+				await sleep(1_000);
+			}
+			await app.acceptedAtLeast(jumps.length + 1);
+			const [failed, accepted] = app.requests().filter(({ payload }) => payload.toString() === "retry");
+			const pauseMs = accepted!.at - failed!.answeredAt!;
+			expect(pauseMs).toBeGreaterThan(1_400);
+			const seconds = (performance.now() - startedAt) / 1_000;
+			const sent = pings() - before;
+			expect(sent).toBeLessThanOrEqual(2 * seconds + 2);
+			expect(await metric(sidecar, "mqtt3_binding_connects_total{")).toBe(1);
+			expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
+			seen(
+				`${jumps.length} jumps in ${seconds.toFixed(1)} s: no connection lost, ${sent} pings at a keep-alive of 1 s, the retry after ${Math.round(pauseMs)} ms instead of 1500, every message accepted`,
+			);
+		},
+		60_000,
+	);
+
+	fault(
+		{ rows: ["F-73"], injected: "the machine's clock says 1970 when the sidecar with a client certificate starts" },
+		"the start ends with a word about the certificate's time and the clock",
+		async ({ seen }) => {
+			await using clock = await orders();
+			clock.write(`shift ${-Date.now()}`);
+			const ca = await createCa();
+			const { cert, key } = await ca.issue();
+			const fields = { url: "mqtts://127.0.0.1:1", caCert: ca.cert, clientCert: cert, clientKey: key };
+			await using sidecar = await launchSidecar({
+				components: component(fields),
+				nodeArgs: clock.options.nodeArgs!,
+				env: { ...clock.options.env, ORDERS_AT_START: "1" },
+			});
+			expect((await sidecar.exited).code).toBe(1);
+			const said = sidecar.output.find((one) => /not valid (yet|before)/.test(one));
+			expect(said).toMatch(/clock/);
+			seen(said!);
+		},
+	);
+
+	fault(
+		{
+			rows: ["F-74", "S-47"],
+			injected: "the event loop of the process is blocked (work that does not yield) while the app has messages",
+			scale: "five seconds at a keep-alive of one second instead of ten or fifteen",
+		},
+		"the broker ends the connection; we connect again, acknowledge nothing stale, and say how long the process did nothing",
+		async ({ seen }) => {
+			await using clock = await orders();
+			await using line = await startLine({
+				app: { rules: [{ pattern: "^slow", delayMs: 1_500 }] },
+				fields: { keepAlive: "1s" },
+				sidecar: clock.options,
+			});
+			const { sidecar, device, app } = line;
+			for (let n = 0; n < 5; n++) await device.publish("in/a", `slow ${n}`);
+			await eventually(() => expect(app.requests().length).toBe(5));
+			clock.give(sidecar, "block 5000");
+			const [said] = await sidecar.line(/for [\d.]+ s this process did nothing/);
+			await sidecar.line(/code=disconnected/);
+			await untilReady(sidecar);
+			await device.publish("in/a", "after");
+			await app.acceptedAtLeast(6);
+			const lag = await metric(sidecar, "mqtt3_binding_event_loop_lag_seconds{");
+			expect(lag).toBeGreaterThan(3);
+			expect(logged(sidecar, "event-loop-blocked")).toHaveLength(1);
+			const deliveries = app.requests().length;
+			expect(deliveries).toBeLessThanOrEqual(11);
+			await eventually(async () => expect(await metric(sidecar, "mqtt3_binding_unacknowledged{")).toBe(0));
+			seen(
+				`"${said}", metric ${lag.toFixed(1)} s; connected again, all 6 messages accepted with ${deliveries - 6} repeats, at most the 5 in flight; nothing left un-acknowledged`,
+			);
+		},
+		60_000,
+	);
+});
