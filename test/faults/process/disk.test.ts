@@ -1,0 +1,124 @@
+import { readFile, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { component, metric, untilReady } from "../../integration/sidecar/component.js";
+import { startLine } from "../../integration/sidecar/line.js";
+import { startApp } from "../../support/app-process.js";
+import { eventually } from "../../support/eventually.js";
+import { describeWith } from "../../support/left-out.js";
+import { startMosquitto } from "../../support/mosquitto.js";
+import { connectDevice } from "../../support/mqtt-device.js";
+import { launchSidecar } from "../../support/sidecar-process.js";
+import { fault } from "../support/fault.js";
+import { smallDisk } from "./small-disk.js";
+
+describeWith("mosquitto", "a disk", () => {
+	describeWith("mount", "without room", () => {
+		fault(
+			{
+				rows: ["F-75", "S-49"],
+				injected: "the disk of --log-file is full, and later has room again",
+				scale: "a tmpfs of 2 MiB, so that what waits fits in",
+			},
+			"no crash: messages flow, lines are lost and counted; with room again the log says so and goes on",
+			async ({ seen }) => {
+				await using disk = await smallDisk(2_048);
+				const file = join(disk.path, "sidecar.log");
+				await using broker = await startMosquitto();
+				await using app = await startApp();
+				await using sidecar = await launchSidecar({
+					components: component({ url: broker.url }),
+					appPort: app.port,
+					args: ["--log-file", file, "--enable-api-logging", "--log-as-json"],
+				});
+				const lines = () => readFile(file, "utf8");
+				const [, url] = await eventually(async () => {
+					const found = /listening on (http:[^"]+)/.exec(await lines());
+					if (found === null) throw new Error("it does not listen yet");
+					return found;
+				});
+				const [, metricsUrl] = /metrics on (http:[^"]+)/.exec(await lines())!;
+				disk.fill();
+				for (let n = 0; n < 1_500; n++) await (await fetch(`${url}/${"x".repeat(900)}`)).arrayBuffer();
+				const lost = await eventually(async () => {
+					const text = await (await fetch(metricsUrl!)).text();
+					return Number(/^mqtt3_binding_log_lines_dropped_total\S* (\d+)$/m.exec(text)?.[1]) || false;
+				});
+				await using device = await connectDevice(broker.url);
+				await device.publish("in/a", "while the disk is full");
+				await app.acceptedAtLeast(1);
+				disk.free();
+				await truncate(file);
+				await eventually(async () => (await lines()).includes("lines of the log were lost"), {
+					timeoutMs: 15_000,
+				});
+				expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
+				seen(
+					`${lost} lines lost and counted, a message accepted meanwhile; with room again the log said so; exit code 0`,
+				);
+			},
+			60_000,
+		);
+
+		fault(
+			{
+				rows: ["F-75"],
+				injected:
+					"mosquitto's persistence is on a full disk, and mosquitto is killed and comes back with what it could save",
+			},
+			"what the broker lost shows as its loss; we do not crash, subscribe again, and acknowledge nothing that the app has not accepted",
+			async ({ seen }) => {
+				await using disk = await smallDisk();
+				await using line = await startLine({
+					broker: { persistence: true, autosaveInterval: 1, persistenceFolder: disk.path },
+				});
+				const { broker, sidecar, device, app } = line;
+				await device.publish("in/a", "before");
+				await app.acceptedAtLeast(1);
+				await app.kill();
+				disk.fill();
+				const payload = "x".repeat(2_000);
+				for (let n = 0; n < 100; n++) await device.publish("in/a", `${n} ${payload}`);
+				await broker.line(/[Nn]o space left|Error saving|Unable to (?:open|write)/, 20_000);
+				const acknowledged = 101;
+				await broker.kill();
+				disk.free();
+				await broker.start();
+				await app.start();
+				await untilReady(sidecar);
+				await using again = await connectDevice(broker.url);
+				await again.publish("in/a", "after");
+				await eventually(
+					() => expect(app.accepted().map(({ payload: bytes }) => bytes.toString())).toContain("after"),
+					{
+						timeoutMs: 15_000,
+					},
+				);
+				const sessionsLost = await metric(sidecar, "mqtt3_binding_sessions_lost_total{");
+				const delivered = new Set(app.accepted().map(({ payload: bytes }) => bytes.toString().split(" ")[0])).size;
+				expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
+				seen(
+					`mosquitto logged that it could not save; of ${acknowledged} messages that it had acknowledged and one more, ${delivered} reached the app (${sessionsLost === 0 ? "session resumed" : "session lost, said so"}); new messages flow; exit code 0`,
+				);
+			},
+			60_000,
+		);
+
+		fault(
+			{ rows: ["S-49"], injected: "the folder for the API's socket file, and for the log, is read-only" },
+			"the start ends with a word that names the flag, the path and the reason",
+			async ({ seen }) => {
+				await using disk = await smallDisk(64, "ro");
+				const components = component({ url: "mqtt://127.0.0.1:1" });
+				await using socket = await launchSidecar({ components, args: ["--unix-domain-socket", disk.path] });
+				expect((await socket.exited).code).toBe(1);
+				expect(socket.output.join("\n")).toMatch(/EROFS|read-only/i);
+				expect(socket.output.join("\n")).toContain(disk.path);
+				await using log = await launchSidecar({ components, args: ["--log-file", join(disk.path, "x.log")] });
+				expect((await log.exited).code).toBe(1);
+				expect(log.output.join("\n")).toMatch(/--log-file .*can't be opened \(EROFS\)/);
+				seen(`${socket.output.at(-1)}; ${log.output.at(-1)}`);
+			},
+		);
+	});
+});
