@@ -6,9 +6,9 @@ import { ScriptedConnection } from "./scripted-connection.js";
 export type { ConnectionEnd, Packet, PacketOf, ReceivedPacket, ScriptedConnection } from "./scripted-connection.js";
 
 /** Starts a broker that does what the test says and nothing else: the bad one, for what a good broker never does. `port`: default any free one. */
-export async function startScriptedBroker(port = 0): Promise<ScriptedBroker> {
+export async function startScriptedBroker(port = 0, host = "127.0.0.1"): Promise<ScriptedBroker> {
 	const server = createServer({ allowHalfOpen: true, noDelay: true });
-	server.listen(port, "127.0.0.1");
+	server.listen(port, host);
 	await once(server, "listening");
 	return new ScriptedBroker(server);
 }
@@ -16,7 +16,7 @@ export async function startScriptedBroker(port = 0): Promise<ScriptedBroker> {
 /** A listening scripted broker. Disposing cuts all connections. */
 export class ScriptedBroker implements AsyncDisposable {
 	readonly port: number;
-	/** `mqtt://127.0.0.1:port`. */
+	/** `mqtt://host:port`. */
 	readonly url: string;
 	/** All connections so far, in order. */
 	readonly connections: ScriptedConnection[] = [];
@@ -28,7 +28,7 @@ export class ScriptedBroker implements AsyncDisposable {
 		const address = server.address();
 		if (typeof address !== "object" || !address) throw new Error("the scripted broker does not listen");
 		this.port = address.port;
-		this.url = `mqtt://127.0.0.1:${address.port}`;
+		this.url = `mqtt://${address.address}:${address.port}`;
 		this.#server = server;
 		server.on("connection", (socket) => {
 			this.#sockets.add(socket);
