@@ -158,7 +158,7 @@ export class BrokerConnection {
 		if (this.#paused) this.#checkCap();
 		const advice = this.#subAckWatch.look(this.#subscriptions.pendingSince, now);
 		if (advice === "ping") this.#write(PINGREQ);
-		else if (advice === "give-up") this.fail("protocol", "no SUBACK, though the broker answers PINGREQ");
+		else if (advice === "give-up") this.fail("protocol", "no SUBACK or UNSUBACK, though the broker answers PINGREQ");
 	}
 
 	/** Sends the SUBSCRIBE that is due, if one is. */

@@ -159,7 +159,7 @@ export class Subscriptions {
 	/** UNSUBACK. */
 	left(packetId: number): void {
 		if (this.#leaving?.packetId !== packetId) {
-			throw new MqttProtocolError("MQTT-3.10.4-4", `UNSUBACK ${packetId} for no UNSUBSCRIBE of ours`);
+			throw new MqttProtocolError("MQTT-4.8.0-1", `UNSUBACK ${packetId} for no UNSUBSCRIBE of ours`);
 		}
 		this.#ids.free(packetId);
 		this.#leaving = undefined;

@@ -160,7 +160,7 @@ describe("sending again", () => {
 	test("it may take several connections, and stays in order", async () => {
 		await using scene = await startScene(QUIET);
 		const results = ["one", "two"].map((payload) => scene.it.publish(payload));
-		for (let round = 0; round < 3; round++) {
+		for (let round = 0; round < 2; round++) {
 			const connection = await scene.online({ sessionPresent: round > 0 });
 			for (const text of ["one", "two"]) {
 				await connection.expect("publish", (it) => String(it.payload) === text && it.dup === round > 0);
@@ -168,8 +168,9 @@ describe("sending again", () => {
 			connection.close();
 		}
 		const last = await scene.online({ sessionPresent: true });
-		for (let count = 0; count < 2; count++) {
-			last.send({ cmd: "puback", messageId: (await last.expect("publish")).messageId! });
+		for (const text of ["one", "two"]) {
+			const { messageId } = await last.expect("publish", (it) => String(it.payload) === text && it.dup);
+			last.send({ cmd: "puback", messageId: messageId! });
 		}
 		expect(await Promise.all(results)).toEqual(["ok", "ok"]);
 	});

@@ -1,0 +1,93 @@
+import { describe, expect, test } from "vitest";
+import type { ScriptedConnection } from "../../support/scripted-broker.js";
+import { delayOf, type Scene, startScene } from "./client-under-test.js";
+import { pass, withFastTime } from "./fast-time.js";
+
+withFastTime();
+
+/** Ends a connection and lets the time to the next attempt pass; returns that time. */
+async function end(scene: Scene, connection: ScriptedConnection, count: number): Promise<number> {
+	connection.close();
+	const delayMs = delayOf(await scene.it.reported("disconnected", count));
+	await pass(delayMs + 1);
+	return delayMs;
+}
+
+describe("another client with our identifier", () => {
+	test("healthy connections that end and are taken back at once: said once, shown, and left slower and slower", async () => {
+		await using scene = await startScene();
+		const delays: number[] = [];
+		for (let round = 1; round <= 6; round++) delays.push(await end(scene, await scene.subscribed(), round));
+		const last = await scene.subscribed();
+		expect(scene.it.client.status().takenOver).toBe(true);
+		const told = scene.it.reports.filter(({ code }) => code === "taken-over");
+		expect(told).toHaveLength(1);
+		expect(told[0]!.message).toContain('"client-under-test"');
+		// From the fourth on: 10, 20, 40 s, each drawn between a quarter of it and all of it.
+		for (const [index, stepMs] of [10_000, 20_000, 40_000].entries()) {
+			expect(delays[index + 3]!).toBeGreaterThanOrEqual(stepMs / 4 - 1);
+			expect(delays[index + 3]!).toBeLessThanOrEqual(stepMs);
+		}
+		await pass(61_000);
+		expect(scene.it.client.status().takenOver).toBe(false);
+		await scene.it.reported("taken-over-no-more");
+		last.close();
+		expect(delayOf(await scene.it.reported("disconnected", 7))).toBeLessThanOrEqual(250);
+	});
+
+	test("is not suspected where a publish of ours was unanswered each time", async () => {
+		await using scene = await startScene({ publishTimeoutMs: 600_000 });
+		for (let round = 1; round <= 4; round++) {
+			const connection = await scene.subscribed();
+			void scene.it.publish(`m${round}`);
+			await connection.expect("publish");
+			await end(scene, connection, round);
+		}
+		expect(scene.it.client.status().takenOver).toBe(false);
+	});
+});
+
+describe("F-82: a broker that ends the connection when an acknowledgement overtakes another", () => {
+	/** Two messages, of which the second is acknowledged while the first is passed over. */
+	async function overtake(scene: Scene, connection: ScriptedConnection, dup: boolean, from: number): Promise<void> {
+		connection.publish("a/b", "refused", { qos: 1, messageId: 1, dup });
+		connection.publish("a/b", `taken ${from}`, { qos: 1, messageId: 2 });
+		await scene.it.delivered(from + 1);
+		scene.it.deliveries[0]!.passOver();
+		scene.it.deliveries.at(-1)!.ack();
+		await connection.expect("puback", ({ messageId }) => messageId === 2);
+	}
+
+	test("after the second time acknowledgements keep the order of arrival, and that is said", async () => {
+		await using scene = await startScene();
+		const first = await scene.subscribed();
+		await overtake(scene, first, false, 1);
+		await end(scene, first, 1);
+		const second = await scene.subscribed({ sessionPresent: true });
+		await overtake(scene, second, true, 2);
+		expect(scene.it.client.status()).toMatchObject({ strict: false, insistsOnOrder: false });
+		await end(scene, second, 2);
+		const third = await scene.subscribed({ sessionPresent: true });
+		expect(scene.it.client.status()).toMatchObject({ strict: true, insistsOnOrder: true });
+		expect(scene.it.reports.filter(({ code }) => code === "strict-order")).toHaveLength(1);
+		third.publish("a/b", "refused", { qos: 1, messageId: 1, dup: true });
+		third.publish("a/b", "taken", { qos: 1, messageId: 2 });
+		await scene.it.delivered(4);
+		scene.it.deliveries[0]!.passOver();
+		scene.it.deliveries.at(-1)!.ack();
+		await third.nothing(30);
+		scene.it.deliveries[0]!.ack();
+		for (const id of [1, 2]) await third.expect("puback", ({ messageId }) => messageId === id);
+	});
+
+	test("one that ends connections for other reasons changes nothing", async () => {
+		await using scene = await startScene();
+		for (let round = 1; round <= 3; round++) {
+			const connection = await scene.subscribed({ sessionPresent: round > 1 });
+			await overtake(scene, connection, round > 1, round);
+			await pass(1_500);
+			await end(scene, connection, round);
+		}
+		expect(scene.it.client.status().strict).toBe(false);
+	});
+});
