@@ -129,6 +129,8 @@ export interface ConnectionStatistics {
 	/** `both`; with `splitConnections` `consumer` or `producer`. */
 	readonly role: "both" | "consumer" | "producer";
 	readonly isOnline: boolean;
+	/** Another client uses our client identifier. */
+	readonly isTakenOver: boolean;
 	/** Every filter was granted with the QoS asked for; true where nothing is to be subscribed to. */
 	readonly isSubscribed: boolean;
 	/** CONNECTs that the broker accepted. */

@@ -12,7 +12,7 @@ import type {
 	Report,
 } from "./binding.js";
 import { CounterReports } from "./counter-reports.js";
-import { connectionReasons, deliveryReasons } from "./mqtt3-health.js";
+import { connectionReasons, deliveryReasons, trustReasons } from "./mqtt3-health.js";
 import { Mqtt3Input } from "./mqtt3-input.js";
 import { parseMqtt3Metadata } from "./mqtt3-metadata.js";
 import type { Mqtt3Settings } from "./mqtt3-options.js";
@@ -154,10 +154,11 @@ export class Mqtt3Binding implements Binding {
 	}
 
 	health(): readonly HealthReason[] {
-		const { input, consumer } = this.#initialized;
-		const reasons = this.#clients.flatMap(([client]) =>
-			connectionReasons(client, client === consumer && input.isReading),
-		);
+		const { settings, input, consumer } = this.#initialized;
+		const reasons = [
+			...this.#clients.flatMap(([client]) => connectionReasons(client, client === consumer && input.isReading)),
+			...trustReasons(settings),
+		];
 		if (this.reads === "never") {
 			const { unread } = consumer.counters;
 			if (unread > 0) {

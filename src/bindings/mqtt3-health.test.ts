@@ -5,7 +5,8 @@ import { MqttConnectionError } from "../errors.js";
 import { parseBrokerUrl } from "../mqtt/broker-url.js";
 import type { ClientStatus } from "../mqtt/client-status.js";
 import { ACCEPTED, type HealthReason } from "./binding.js";
-import { concernsConnection, connectionReasons, deliveryReasons } from "./mqtt3-health.js";
+import { concernsConnection, connectionReasons, deliveryReasons, trustReasons } from "./mqtt3-health.js";
+import { resolveOptions } from "./mqtt3-options.js";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -51,6 +52,16 @@ describe("the connection", () => {
 			new RegExp(`^not connected to \\S*broker:1884\\S* \\(${state}\\): refused by broker:1884$`),
 		);
 		expect(reason!.message).not.toContain("hunter2");
+	});
+
+	it("with insecureSkipVerify is worth a word, and none without TLS", () => {
+		const settings = (options: { readonly url: string; readonly insecureSkipVerify: boolean }) =>
+			resolveOptions({ topic: "t", clientId: "me", ...options });
+		const skipping = { url: "mqtts://broker", insecureSkipVerify: true };
+		expect(trustReasons(settings(skipping))).toMatchObject([{ code: "tls-not-verified", blocking: false }]);
+		expect(trustReasons(settings(skipping))[0]!.message).toContain("insecureSkipVerify");
+		expect(trustReasons(settings({ ...skipping, insecureSkipVerify: false }))).toEqual([]);
+		expect(trustReasons(settings({ ...skipping, url: "mqtt://broker" }))).toEqual([]);
 	});
 
 	it("waits for SUBACK, where somebody reads", () => {

@@ -3,6 +3,7 @@ import { type ClientStatus, subscriptionText, takeoverText } from "../mqtt/clien
 import type { Delivery } from "../mqtt/delivery.js";
 import type { HealthReason } from "./binding.js";
 import type { Mqtt3Input } from "./mqtt3-input.js";
+import type { Mqtt3Settings } from "./mqtt3-options.js";
 import { quote } from "./quote.js";
 
 /** Nothing new for so long, and nothing that could make room: the input is stalled. */
@@ -64,7 +65,7 @@ export function deliveryReasons(client: Intake, input: Mqtt3Input): HealthReason
 		reasons.push(
 			blocking(
 				"stalled",
-				`stalled: nothing new for ${seconds} s, and each of the ${outstanding} messages that the broker waits for was refused by the app or waits behind such a one (${topics(client.unacknowledged())}); they are tried again until it accepts`,
+				`stalled: nothing new for ${seconds} s, and each of the ${outstanding} messages that the broker waits for was refused by the app or waits behind such a one (${topics(client.unacknowledged())}); they are tried again until it accepts; with onRetriesExhausted: deadLetter or drop they make room when their retries are used up`,
 			),
 		);
 	} else if (input.held.size > 0) {
@@ -91,6 +92,14 @@ export function deliveryReasons(client: Intake, input: Mqtt3Input): HealthReason
 		);
 	}
 	return reasons;
+}
+
+/** What is worth knowing of how the broker is told from an impostor. */
+export function trustReasons({ tls }: Pick<Mqtt3Settings, "tls">): HealthReason[] {
+	if (!tls?.insecureSkipVerify) return [];
+	const message =
+		"insecureSkipVerify: any certificate is taken for the broker's; whoever is on the way can read and change everything";
+	return [worthKnowing("tls-not-verified", message)];
 }
 
 /** Whether a reason is about the way to the broker, not about what becomes of messages. */

@@ -11,11 +11,12 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 /** The figures of one client. */
 export function connectionStatistics(
 	role: ConnectionStatistics["role"],
-	{ state, subscribing, subscribed, problems, connects, losses, sessionsLost, pending }: ClientStatus,
+	{ state, takenOver, subscribing, subscribed, problems, connects, losses, sessionsLost, pending }: ClientStatus,
 ): ConnectionStatistics {
 	return {
 		role,
 		isOnline: state === "online",
+		isTakenOver: takenOver,
 		isSubscribed: !subscribing || (subscribed && problems.length === 0),
 		connects,
 		losses,

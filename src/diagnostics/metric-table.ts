@@ -133,6 +133,13 @@ export const METRICS: readonly Metric[] = [
 		read: eachConnection(({ isOnline }) => isOnline),
 	},
 	{
+		name: "mqtt3_binding_taken_over",
+		type: "gauge",
+		labels: CONNECTION,
+		help: "1: another client uses our client identifier, and the two evict each other",
+		read: eachConnection(({ isTakenOver }) => isTakenOver),
+	},
+	{
 		name: "mqtt3_binding_subscribed",
 		type: "gauge",
 		labels: CONNECTION,
@@ -263,7 +270,6 @@ export const METRICS: readonly Metric[] = [
 		help: "Dead letters that the broker did not take or may not have: their messages are held",
 		read: eachInput(({ deadLettersFailed }) => deadLettersFailed),
 	},
-
 	{
 		name: "mqtt3_binding_dropped_total",
 		type: "counter",

@@ -21,6 +21,7 @@ const runtime: Measured = {
 					{
 						role: "both",
 						isOnline: true,
+						isTakenOver: false,
 						isSubscribed: false,
 						connects: 3,
 						losses: { reset: 2, "connack-5": 1 },

@@ -140,6 +140,11 @@ export class AppInputs {
 		return this.#watch.state;
 	}
 
+	/** Whether the app wants no events of this component. */
+	declines(name: string): boolean {
+		return this.#starters.some((starter) => starter.name === name && starter.declined);
+	}
+
 	/** Why the app gets no events, or not all. */
 	reasons(): RuntimeHealth["reasons"] {
 		const { state } = this.#watch;

@@ -258,6 +258,18 @@ describe("with an app", () => {
 		expect(made.bindings[0]?.isReading).toBe(false);
 	});
 
+	test("that says no, messages that the session holds are said, and hinder nothing; before it has said so they do", async () => {
+		const reasons = [{ code: "unread", message: "2 wait", blocking: true }];
+		const port = await closedPort();
+		const made = await startedHost([{ reasons }], { appChannel: channelTo(port) });
+		expect(made.runtime.health().reasons).toContainEqual({ ...reasons[0], component: "c0" });
+		await startApp(() => 404, port);
+		await eventually(() => expect(codes(made)).toEqual(["input-declined", "unread"]));
+		expect(made.runtime.health().ready).toBe(true);
+		const alone = await startedHost([{ reasons }]);
+		expect([alone.runtime.health().ready, codes(alone)]).toEqual([true, ["unread"]]);
+	});
+
 	test("that said no is asked again when its port comes back", async () => {
 		const app = await startApp(({ path }) => (path === "/c0" ? 404 : 200));
 		const made = await startedHost([{}, { reads: "always" }], { appChannel: channelTo(app.port) });

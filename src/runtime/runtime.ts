@@ -183,12 +183,20 @@ export class Runtime {
 	*#componentReasons(): Iterable<RuntimeHealth["reasons"][number]> {
 		for (const { component, binding } of this.#bindings.values()) {
 			const { name } = component;
-			for (const reason of binding.health()) yield { ...reason, component: name };
+			for (const reason of binding.health()) {
+				const isHindrance = reason.blocking && !(reason.code === "unread" && this.#isOutputOnly(name, binding));
+				yield { ...reason, component: name, blocking: isHindrance };
+			}
 			if (binding.reads === "always" && this.#options.appChannel === undefined) {
 				const message = `component "${name}" is an input, but there is no app to read for, expected an app port`;
 				yield { code: "no-app", message, blocking: true, component: name };
 			}
 		}
+	}
+
+	/** No app will read: there is none, or it wants no events of this component. Only its way to the broker matters then. */
+	#isOutputOnly(name: string, { reads }: LoadedBinding["binding"]): boolean {
+		return reads === "ask" && (this.#options.appChannel === undefined || this.#app?.declines(name) === true);
 	}
 
 	/** Resolves when the app's port is closed or the app is unhealthy, at once if it is so, and when close() is called. Never without an app. */
