@@ -83,3 +83,43 @@ fault(
 	},
 	60_000,
 );
+
+fault(
+	{
+		rows: ["S-51"],
+		injected: "no broker: 20 creates, and the app comes and goes three times; then mosquitto starts",
+		scale: "three starts of the app stand for three Reads of daprd",
+	},
+	"a broker that comes late: one connection, subscribed, and no late copy of what had failed",
+	async ({ seen }) => {
+		await using broker = await startMosquitto();
+		await broker.kill();
+		await using app = await startApp();
+		const components = component({ url: broker.url, publishTimeout: "300ms" });
+		await using sidecar = await startSidecar({ components, appPort: app.port });
+		const create = (data: unknown) =>
+			sidecar.create("orders", { operation: "create", data, metadata: { topic: "out/x" } });
+		const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => create(`failed ${index}`)));
+		for (const answer of answers) {
+			expect(answer.status).toBe(500);
+			expect(((await answer.json()) as { message: string }).message).toMatch(/: not sent: /);
+		}
+		for (let start = 0; start < 3; start++) {
+			await app.kill();
+			await app.start();
+		}
+		await broker.start({ logPackets: true });
+		await using device = await connectDevice(broker.url);
+		await device.subscribe("out/#");
+		await untilReady(sidecar, 40_000);
+		expect((await create("late")).status).toBe(204);
+		await device.publish("in/a", "heard");
+		expect(texts(await app.acceptedAtLeast(1))).toEqual(["heard"]);
+		expect(texts(await device.received(1))).toEqual(['"late"']);
+		const connects = broker.log.filter((text) => /New client connected .* as /.test(text) && !/mqttjs/.test(text));
+		expect(connects).toEqual([expect.stringContaining(" as sidecar-orders ")]);
+		expect(broker.log.filter((text) => /Received SUBSCRIBE from sidecar-orders/.test(text))).toHaveLength(1);
+		seen('20 creates "not sent"; then one CONNECT, one SUBSCRIBE, one message out, and none of the 20');
+	},
+	90_000,
+);
