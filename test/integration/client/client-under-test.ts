@@ -1,4 +1,4 @@
-import { parseBrokerUrl } from "../../../src/mqtt/broker-url.js";
+import { parseBrokerUrl, splitBrokerUrls } from "../../../src/mqtt/broker-url.js";
 import { MqttClient, type MqttClientOptions } from "../../../src/mqtt/client.js";
 import type { ClientState } from "../../../src/mqtt/client-status.js";
 import type { Delivery } from "../../../src/mqtt/delivery.js";
@@ -15,7 +15,7 @@ export interface ClientChanges extends Partial<Omit<MqttClientOptions, "url" | "
 	readonly listens?: boolean;
 }
 
-/** A client that connects to `url`, subscribes to `a/#` and keeps all that it says. */
+/** A client that connects to `url`, or to several with commas between, subscribes to `a/#` and keeps all that it says. */
 export class ClientUnderTest implements AsyncDisposable {
 	readonly client: MqttClient;
 	/** What came, in order; adopted ones stand here once. */
@@ -39,7 +39,7 @@ export class ClientUnderTest implements AsyncDisposable {
 			maxBuffered: 64 * 1024 * 1024,
 			maxPayloadSize: 4 * 1024 * 1024,
 			...changes,
-			url: parseBrokerUrl(url),
+			url: splitBrokerUrls(url).map(parseBrokerUrl),
 			...(listens && {
 				listener: {
 					delivered: (delivery) => {
