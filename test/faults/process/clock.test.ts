@@ -114,4 +114,48 @@ describeWith("mosquitto", "time", () => {
 		},
 		60_000,
 	);
+
+	fault(
+		{
+			rows: ["F-72", "S-41"],
+			injected:
+				"the sidecar is stopped (SIGSTOP), as a machine that sleeps, with messages at the app, and goes on later",
+			scale: "until the broker has given it up at a keep-alive of one second, instead of two or ten minutes",
+		},
+		"nothing stale is acknowledged, it connects again at once, and every message is acknowledged on the new connection",
+		async ({ seen }) => {
+			await using line = await startLine({
+				broker: { logPackets: true },
+				app: { rules: [{ pattern: "^slow", delayMs: 1_000 }] },
+				fields: { keepAlive: "1s" },
+			});
+			const { sidecar, device, app, broker } = line;
+			for (let n = 0; n < 5; n++) await device.publish("in/a", `slow ${n}`);
+			await eventually(() => expect(app.requests().length).toBe(5));
+			sidecar.signal("SIGSTOP");
+			await broker.line(/sidecar-orders has exceeded timeout/, 20_000);
+			const before = broker.log.length;
+			await device.publish("in/a", "while it sleeps");
+			await eventually(() => expect(app.accepted()).toHaveLength(5));
+			sidecar.signal("SIGCONT");
+			const wokenAt = performance.now();
+			await sidecar.line(/for [\d.]+ s this process did nothing/);
+			await app.acceptedAtLeast(6);
+			const tookMs = Math.round(performance.now() - wokenAt);
+			expect(tookMs).toBeLessThan(10_000);
+			await eventually(async () => expect(await metric(sidecar, "mqtt3_binding_unacknowledged{")).toBe(0));
+			const said = broker.log.slice(before).filter((entry) => entry.includes("sidecar-orders"));
+			const at = (what: string) => said.findIndex((entry) => entry.includes(what));
+			const count = (what: string) => said.filter((entry) => entry.includes(what)).length;
+			expect(at("Received PUBACK")).toBeGreaterThan(at("Sending CONNACK to sidecar-orders (1, 0)"));
+			expect([count("Sending PUBLISH"), count("Received PUBACK")]).toEqual([6, 6]);
+			const calls = app.requests().length;
+			expect(calls).toBeLessThanOrEqual(11);
+			expect(await metric(sidecar, "mqtt3_binding_connects_total{")).toBe(2);
+			seen(
+				`no acknowledgement before the new CONNACK, 6 messages and 6 acknowledgements after it, ${calls - 6} calls of the app repeated; the sixth message accepted ${tookMs} ms after it went on`,
+			);
+		},
+		60_000,
+	);
 });
