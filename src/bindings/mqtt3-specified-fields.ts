@@ -7,7 +7,7 @@ export const SPECIFIED_FIELDS = {
 		origin: "specification",
 		required: true,
 		meaning:
-			"The broker. `tcp://` or `mqtt://` (port 1883), `ssl://`, `tls://`, `tcps://` or `mqtts://` (8883), `ws://` (80), `wss://` (443; path and query kept). User name and password may stand in it, percent-encoded; the last `@` ends them.",
+			"The broker. `tcp://` or `mqtt://` (port 1883), `ssl://`, `tls://`, `tcps://` or `mqtts://` (8883), `ws://` (80), `wss://` (443; path and query kept). User name and password may stand in it, percent-encoded; the last `@` ends them. Several brokers with commas between are tried in turn: the promises span them only if they share sessions.",
 		example: "tcp://localhost:1883",
 	},
 	topic: {
