@@ -105,6 +105,22 @@ async function refuseAll(at: InputUnderTest): Promise<void> {
 	for (const { text } of [...at.calls]) await at.call(text).answer(FAILED);
 }
 
+it("a dead letter that failed is named while its message is held", async () => {
+	const at = new InputUnderTest({ deadLetterTopic: "dead" }).read();
+	at.deliver("a");
+	await at.call("a").answer(FAILED);
+	expect(codes(at)).toEqual([]);
+	await at.published[0]!.fail(new Error("not sent: the broker is away"));
+	expect(reasonsOf(at)).toMatchObject([
+		{ code: "held" },
+		{
+			code: "dead-letter-failed",
+			blocking: false,
+			message: expect.stringContaining("not sent: the broker is away"),
+		},
+	]);
+});
+
 describe("stalled", () => {
 	const ten = "abcdefghij";
 
@@ -117,6 +133,13 @@ describe("stalled", () => {
 		expect(reason!.message).toMatch(/^stalled: nothing new for 5 s, .* each of the 10 messages .*\(topic "t"\)/);
 		expect(reasonsOf(at).every(concernsConnection)).toBe(false);
 		expect(codes(at, 4_999)).toEqual(["held"]);
+	});
+
+	it("is one in which ten or more wait behind a refused one of their topic", async () => {
+		const at = new InputUnderTest({ ordering: "topic" }).read();
+		at.deliver(ten);
+		await at.call("a").answer(FAILED);
+		expect(codes(at)).toEqual(["stalled"]);
 	});
 
 	it("is not one of which fewer were refused: those are named, and block nothing", async () => {
