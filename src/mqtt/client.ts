@@ -1,5 +1,6 @@
 import { type MqttConnectionError, StateError } from "../errors.js";
 import { BrokerConnection } from "./broker-connection.js";
+import { BrokerHabits, isByBroker } from "./broker-habits.js";
 import { BrokerList } from "./broker-list.js";
 import type { BrokerUrl } from "./broker-url.js";
 import type { MqttClientOptions, PublishOptions } from "./client-options.js";
@@ -9,14 +10,12 @@ import { ConnectionWatch } from "./connection-watch.js";
 import type { Delivery } from "./delivery.js";
 import type { InboundCounters } from "./inbound.js";
 import { lossCause } from "./loss-cause.js";
-import { OrderWatch } from "./order-watch.js";
 import type { ApplicationMessage, ConnAckPacket, ConnectPacket } from "./packet.js";
 import { Publisher } from "./publisher.js";
 import { type ReconnectListener, ReconnectLoop } from "./reconnect-loop.js";
 import type { Report } from "./report.js";
 import { MqttSession } from "./session.js";
 import { type SubscriptionProblem, Subscriptions } from "./subscriptions.js";
-import { TakeoverWatch } from "./takeover-watch.js";
 import { WindowEstimate } from "./window-estimate.js";
 
 export type { MqttClientOptions, PublishOptions } from "./client-options.js";
@@ -37,8 +36,7 @@ export class MqttClient {
 	#sessionAt: BrokerUrl | undefined;
 	/** Brokers that had a session of ours. */
 	readonly #knownAt = new Set<BrokerUrl>();
-	readonly #takeover = new TakeoverWatch();
-	readonly #order = new OrderWatch();
+	readonly #habits = new BrokerHabits();
 	readonly #stateListeners = new Set<(state: ClientState, cause?: Error) => void>();
 	#connection: BrokerConnection | undefined;
 	#state: ClientState = "offline";
@@ -78,7 +76,7 @@ export class MqttClient {
 		this.#session.inbound.onAcknowledged = (outstanding, overtook) => {
 			const now = performance.now();
 			this.#window.acknowledged(outstanding, now);
-			if (overtook) this.#order.overtook(now);
+			if (overtook) this.#habits.overtook(now);
 		};
 		this.#session.onOutput = () => this.#connection?.schedule();
 		this.#subscriptions = new Subscriptions(options.subscriptions, options.unsubscribe);
@@ -88,14 +86,14 @@ export class MqttClient {
 			offlineReason: () => this.#offlineReason(),
 		});
 		this.#watch = new ConnectionWatch(this.#session, (now) => this.#sweep(now));
-		const takeover = this.#takeover;
+		const habits = this.#habits;
 		this.#loop = new ReconnectLoop({
 			connecting: (connection) => this.#connecting(connection),
 			online: (connection, connAck) => this.#online(connection, connAck),
 			disconnected: (isStable, cause) => this.#disconnected(isStable, cause),
 			offline: (why, cause, delayMs) => this.#offline(why, cause, delayMs),
 			get isTakenOver() {
-				return takeover.isOn;
+				return habits.isTakenOver;
 			},
 		});
 	}
@@ -132,7 +130,7 @@ export class MqttClient {
 			subscribed: this.#subscriptions.isComplete,
 			problems: this.#subscriptions.problems(),
 			clientId: this.#options.clientId,
-			takenOver: this.#takeover.isOn,
+			takenOver: this.#habits.isTakenOver,
 			strict: inbound.isStrict,
 			insistsOnOrder: inbound.isStrict && this.#options.ackOrder !== "strict",
 			outstanding: inbound.outstanding,
@@ -253,7 +251,9 @@ export class MqttClient {
 		this.#watch.start(connection);
 		this.#setState("online");
 		this.#report("info", "connected", `connected to ${url.href}${sessionPresent ? ", session resumed" : ""}`);
-		if (this.#takeover.accepted(performance.now())) this.#reportTakeover(url);
+		if (this.#habits.accepted(performance.now())) {
+			this.#report("error", "taken-over", takeoverText(this.#options.clientId, url.href));
+		}
 		if (this.#sessionAt !== undefined && this.#sessionAt !== url) {
 			this.#report(
 				"warn",
@@ -281,17 +281,16 @@ export class MqttClient {
 		}
 	}
 
-	#disconnected(isStable: boolean, { reason }: MqttConnectionError): void {
-		const now = performance.now();
-		const byBroker = reason === "closed" || reason === "reset";
-		const hadPublish = this.#session.outbound.pending > 0;
-		const hadRequest = hadPublish || this.#subscriptions.pendingSince !== undefined;
-		this.#takeover.ended(reason === "closed" && !hadRequest && !this.#order.overtookRecently(now));
-		const insistsOnOrder = byBroker && this.#order.ended(now, hadPublish);
+	#disconnected(isStable: boolean, cause: MqttConnectionError): void {
+		const unfinished = {
+			publish: this.#session.outbound.pending > 0,
+			subscription: this.#subscriptions.pendingSince !== undefined,
+		};
+		const insistsOnOrder = this.#habits.ended(cause, unfinished, performance.now());
 		this.#connection = undefined;
 		this.#watch.stop();
 		this.#subscriptions.disconnected();
-		this.#session.disconnected(isStable, byBroker);
+		this.#session.disconnected(isStable, isByBroker(cause));
 		if (insistsOnOrder && !this.#session.inbound.isStrict) this.#becomeStrict();
 	}
 
@@ -304,19 +303,15 @@ export class MqttClient {
 		);
 	}
 
-	#reportTakeover({ href }: BrokerUrl): void {
-		this.#report("error", "taken-over", takeoverText(this.#options.clientId, href));
-	}
-
 	#sweep(now: number): void {
-		if (!this.#takeover.look(now)) return;
+		if (!this.#habits.look(now)) return;
 		this.#report("info", "taken-over-no-more", "no other client has taken the connection for a minute");
 	}
 
 	#offline(code: string, cause: Error, delayMs: number): void {
 		this.#setState("offline", cause);
 		if (this.#closed !== undefined) return;
-		if (code !== "disconnected") this.#takeover.failed();
+		if (code !== "disconnected") this.#habits.failed();
 		const lost = lossCause(cause);
 		this.#losses[lost] = (this.#losses[lost] ?? 0) + 1;
 		this.#report("warn", code, `${cause.message}; next attempt in ${Math.round(delayMs)} ms`, cause);
