@@ -23,6 +23,13 @@ function withSecrets(fields: Parameters<typeof component>[0], secrets: Readonly<
 	return `${STORE}${component(fields)}${items.join("")}auth: { secretStore: env }\n`;
 }
 
+/** What becomes of a message that the app refuses: each writes its own line. */
+const REFUSALS = {
+	hold: { onRetriesExhausted: "hold" },
+	drop: { onRetriesExhausted: "drop" },
+	"dead-letter": { deadLetterTopic: "dead" },
+};
+
 const canary = (what: string) => `canary-${what}-5f1c`;
 
 /** All that a sidecar says to anybody who asks. */
@@ -44,7 +51,7 @@ describeWith("mosquitto", "secrets", () => {
 		{
 			rows: ["S-43"],
 			injected:
-				"secrets in every field that takes one, and failures of many kinds: refused by the broker, TLS that does not fit, no broker, an app that refuses, wrong tokens",
+				"secrets in every field that takes one and in a payload, and failures of many kinds: refused by the broker, TLS that does not fit, no broker, wrong tokens, messages held, dropped and dead-lettered",
 		},
 		"none is in a line of the log, a metric, readiness, metadata or an error",
 		async ({ seen }) => {
@@ -68,6 +75,16 @@ describeWith("mosquitto", "secrets", () => {
 				component({ name: "url", url: broker.url.replace("://", `://${userInfo}@`) }),
 				component({ name: "dead", url: `mqtt://${userInfo}@127.0.0.1:1` }),
 				component({ name: "tls", url: `mqtts://${userInfo}@127.0.0.1:${new URL(broker.tlsUrl!).port}` }),
+				...Object.entries(REFUSALS).map(([name, fields]) =>
+					component({
+						name,
+						url: broker.url,
+						username: "someone",
+						password: "else",
+						direction: "input, output",
+						...fields,
+					}),
+				),
 				component({ name: "ws", url: `ws://${userInfo}@127.0.0.1:${broker.port}/mqtt?x=y` }),
 			].join("");
 			const args = ["--log-level", "debug", "--enable-api-logging"];
@@ -84,6 +101,17 @@ describeWith("mosquitto", "secrets", () => {
 				{ timeoutMs: 20_000 },
 			);
 			await sidecar.create("orders", { operation: "create" }, { headers: { "dapr-api-token": canary("wrong") } });
+			const create = { operation: "create", data: canary("payload"), metadata: { topic: "in/x" } };
+			expect((await sidecar.create("hold", create, { headers })).status).toBe(204);
+			await eventually(
+				async () => {
+					const metrics = await sidecar.metrics();
+					expect(metrics).toMatch(/mqtt3_binding_held\{component="hold".* 1$/m);
+					expect(metrics).toMatch(/mqtt3_binding_dropped_total\{component="drop",reason="retries-exhausted".* 1$/m);
+					expect(metrics).toMatch(/mqtt3_binding_dead_lettered_total\{component="dead-letter".* 1$/m);
+				},
+				{ timeoutMs: 15_000 },
+			);
 			const said = await everything(sidecar, headers);
 			expect(said).toMatch(/not authori[sz]ed|bad user name|return code/i);
 			expect(said).not.toContain("canary");
@@ -106,7 +134,7 @@ describeWith("mosquitto", "secrets", () => {
 				for (const secret of ["canary", ...secrets]) expect(bad.output.join("\n")).not.toContain(secret);
 			}
 			seen(
-				`five kinds of failure, ${said.length} characters of log, metrics, readiness, metadata and errors, and ${wrongs.length} refused starts: no canary`,
+				`failures of eight kinds, ${said.length} characters of log, metrics, readiness, metadata and errors, and ${wrongs.length} refused starts: no canary`,
 			);
 		},
 		60_000,
