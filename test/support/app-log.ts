@@ -8,7 +8,7 @@ export interface AppRequest {
 	/** By lower-case name; bytes beyond ASCII as Latin-1, as Node gives them. */
 	readonly headers: Readonly<Record<string, string>>;
 	readonly payload: Buffer;
-	/** When it was complete, in milliseconds since the epoch. */
+	/** When it was complete, in milliseconds on this machine's monotonic clock, which all processes share. */
 	readonly at: number;
 	/** The status of the answer, once it was about to be complete. */
 	readonly status?: number;

@@ -18,7 +18,7 @@ process.on("message", (message) => {
 });
 
 function record(entry) {
-	writeSync(log, `${JSON.stringify({ at: performance.timeOrigin + performance.now(), ...entry })}\n`);
+	writeSync(log, `${JSON.stringify({ at: Number(process.hrtime.bigint()) / 1e6, ...entry })}\n`);
 }
 
 function answerFor(payload) {

@@ -126,6 +126,7 @@ export class FaultProxy implements AsyncDisposable {
 	/** Whole again: listens, lets what waited go on, and ends the connections that were kept without an answer. Triggers stay. */
 	async heal(): Promise<void> {
 		this.#halted = false;
+		this.history.push({ at: historyTime(), epoch: this.#epoch, event: "healed" });
 		for (const direction of ["from client", "from server"] as const) this.#shapes[direction] = {};
 		for (const link of this.links) {
 			for (const direction of ["from client", "from server"] as const) link.shape(direction, {});

@@ -3,9 +3,9 @@ import type { WirePacket } from "./wire-packet.js";
 /** From the one that connected (the sidecar), or from the one that listens (the broker). */
 export type Direction = "from client" | "from server";
 
-/** One thing that the proxy saw. `at` is in milliseconds since the epoch, on the monotonic clock, as in the app's log; `epoch` counts connections from 1. */
+/** One thing that the proxy saw. `at` is in milliseconds on this machine's monotonic clock, as in the app's log; `epoch` counts connections from 1. */
 export type WireEvent =
-	| { readonly at: number; readonly epoch: number; readonly event: "opened" | "closed" }
+	| { readonly at: number; readonly epoch: number; readonly event: "opened" | "closed" | "healed" }
 	| {
 			readonly at: number;
 			readonly epoch: number;
@@ -19,5 +19,5 @@ export type WireEvent =
 
 /** Now, on the clock of all histories. */
 export function historyTime(): number {
-	return performance.timeOrigin + performance.now();
+	return Number(process.hrtime.bigint()) / 1e6;
 }
