@@ -9,6 +9,7 @@ import { connectDevice } from "../../support/mqtt-device.js";
 import { startSidecar } from "../../support/sidecar-process.js";
 import { fault } from "../support/fault.js";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.js";
+import { Load } from "../support/load.js";
 
 fault(
 	{
@@ -81,14 +82,7 @@ fault(
 		await untilReady(sidecar);
 		const creator = new Creator(sidecar, "orders", "out/x");
 		creator.start(2);
-		let published = 0;
-		let done = false;
-		const load = (async () => {
-			while (!done) {
-				await device.publish("in/a", String(published++));
-				await new Promise((resolve) => setTimeout(resolve, 2));
-			}
-		})();
+		const load = new Load(device, { everyMs: 2 });
 		for (let reset = 1; reset <= 6; reset++) {
 			await eventually(() => expect(logged(sidecar, "connected")).toHaveLength(reset), { timeoutMs: 40_000 });
 			await new Promise((resolve) => setTimeout(resolve, 200 + Math.random() * 600));
@@ -96,8 +90,7 @@ fault(
 		}
 		await eventually(() => expect(logged(sidecar, "connected")).toHaveLength(7), { timeoutMs: 40_000 });
 		await untilReady(sidecar);
-		done = true;
-		await load;
+		const published = await load.stop();
 		await creator.stop();
 		expect(published).toBeGreaterThan(300);
 		await eventually(() => expect(distinct(texts(app.accepted()))).toEqual(numbers(published)), { timeoutMs: 20_000 });
