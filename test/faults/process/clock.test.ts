@@ -5,6 +5,7 @@ import { startLine } from "../../integration/sidecar/line.js";
 import { createCa } from "../../support/certificates.js";
 import { eventually } from "../../support/eventually.js";
 import { describeWith } from "../../support/left-out.js";
+import { connectDevice } from "../../support/mqtt-device.js";
 import { launchSidecar } from "../../support/sidecar-process.js";
 import { fault } from "../support/fault.js";
 import { orders } from "./orders.js";
@@ -157,6 +158,46 @@ describeWith("mosquitto", "time", () => {
 			expect(await metric(sidecar, "mqtt3_binding_connects_total{")).toBe(2);
 			seen(
 				`no acknowledgement before the new CONNACK, 6 messages and 6 acknowledgements after it, ${calls - 6} calls of the app repeated; the sixth message accepted ${tookMs} ms after it went on`,
+			);
+		},
+		60_000,
+	);
+
+	fault(
+		{
+			rows: ["F-72"],
+			injected:
+				"the sidecar is stopped (SIGSTOP) with messages at the app; meanwhile mosquitto is killed and comes back without its data",
+		},
+		"what the app accepted then is acknowledged to nobody",
+		async ({ seen }) => {
+			await using line = await startLine({
+				broker: { logPackets: true },
+				app: { rules: [{ pattern: "^slow", delayMs: 1_000 }] },
+			});
+			const { sidecar, device, app, broker } = line;
+			for (let n = 0; n < 5; n++) await device.publish("in/a", `slow ${n}`);
+			await eventually(() => expect(app.requests().length).toBe(5));
+			sidecar.signal("SIGSTOP");
+			await broker.kill();
+			const before = broker.log.length;
+			await broker.start();
+			await eventually(() => expect(app.accepted()).toHaveLength(5));
+			sidecar.signal("SIGCONT");
+			await sidecar.line(/code=disconnected/);
+			await untilReady(sidecar);
+			await using again = await connectDevice(broker.url);
+			await again.publish("in/a", "after");
+			await app.acceptedAtLeast(6);
+			await eventually(async () => expect(await metric(sidecar, "mqtt3_binding_unacknowledged{")).toBe(0));
+			const count = (what: string) => broker.log.slice(before).filter((entry) => entry.includes(what)).length;
+			expect(count("Sending PUBLISH to sidecar-orders")).toBe(1);
+			expect(count("Received PUBACK from sidecar-orders")).toBe(1);
+			expect(await metric(sidecar, "mqtt3_binding_sessions_lost_total{")).toBe(1);
+			expect(app.requests()).toHaveLength(6);
+			const stale = await metric(sidecar, "mqtt3_binding_stale_acknowledgements_total{");
+			seen(
+				`5 accepted while it slept, none of them acknowledged to the new session (${stale} counted as stale); the next message delivered and acknowledged`,
 			);
 		},
 		60_000,
