@@ -13,40 +13,6 @@ async function end(scene: Scene, connection: ScriptedConnection, count: number):
 	return delayMs;
 }
 
-describe("another client with our identifier", () => {
-	test("healthy connections that end and are taken back at once: said once, shown, and left slower and slower", async () => {
-		await using scene = await startScene();
-		const delays: number[] = [];
-		for (let round = 1; round <= 6; round++) delays.push(await end(scene, await scene.subscribed(), round));
-		const last = await scene.subscribed();
-		expect(scene.it.client.status().takenOver).toBe(true);
-		const told = scene.it.reports.filter(({ code }) => code === "taken-over");
-		expect(told).toHaveLength(1);
-		expect(told[0]!.message).toContain('"client-under-test"');
-		// From the fourth on: 10, 20, 40 s, each drawn between a quarter of it and all of it.
-		for (const [index, stepMs] of [10_000, 20_000, 40_000].entries()) {
-			expect(delays[index + 3]!).toBeGreaterThanOrEqual(stepMs / 4 - 1);
-			expect(delays[index + 3]!).toBeLessThanOrEqual(stepMs);
-		}
-		await pass(61_000);
-		expect(scene.it.client.status().takenOver).toBe(false);
-		await scene.it.reported("taken-over-no-more");
-		last.close();
-		expect(delayOf(await scene.it.reported("disconnected", 7))).toBeLessThanOrEqual(250);
-	});
-
-	test("is not suspected where a publish of ours was unanswered each time", async () => {
-		await using scene = await startScene({ publishTimeoutMs: 600_000 });
-		for (let round = 1; round <= 4; round++) {
-			const connection = await scene.subscribed();
-			void scene.it.publish(`m${round}`);
-			await connection.expect("publish");
-			await end(scene, connection, round);
-		}
-		expect(scene.it.client.status().takenOver).toBe(false);
-	});
-});
-
 describe("F-82: a broker that ends the connection when an acknowledgement overtakes another", () => {
 	/** Two messages, of which the second is acknowledged while the first is passed over. */
 	async function overtake(scene: Scene, connection: ScriptedConnection, dup: boolean, from: number): Promise<void> {
