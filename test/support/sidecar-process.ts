@@ -24,6 +24,8 @@ export interface SidecarOptions {
 	readonly env?: Readonly<Record<string, string | undefined>>;
 	/** Flags for Node itself, such as `--max-old-space-size=64`. */
 	readonly nodeArgs?: readonly string[];
+	/** The command line's main module; default that of `dist`. */
+	readonly main?: string;
 	/** A command that runs Node with what follows, such as `["prlimit", "--nofile=64"]`; it must become Node by exec. */
 	readonly under?: readonly string[];
 }
@@ -158,6 +160,7 @@ export class SidecarProcess implements AsyncDisposable {
 
 	#launch(): Program {
 		const { appId = "test-app", appPort, httpPort = 0, args = [], command, env = {}, nodeArgs = [] } = this.#options;
+		const { main = MAIN } = this.#options;
 		const { under: [program = process.execPath, ...before] = [] } = this.#options;
 		this.#port = undefined;
 		return startProgram(
@@ -166,7 +169,7 @@ export class SidecarProcess implements AsyncDisposable {
 				...before,
 				...(program === process.execPath ? [] : [process.execPath]),
 				...nodeArgs,
-				MAIN,
+				main,
 				"run",
 				...["--app-id", appId, "--dapr-http-port", String(httpPort), "--resources-path", this.resourcesPath],
 				...["--metrics-port", "0"],

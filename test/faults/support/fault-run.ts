@@ -1,0 +1,348 @@
+import { type ComponentFields, component, untilReady } from "../../integration/sidecar/component.js";
+import { type AppProcess, type AppScript, startApp } from "../../support/app-process.js";
+import { eventually } from "../../support/eventually.js";
+import { freePort } from "../../support/free-port.js";
+import { type Mosquitto, type MosquittoOptions, startMosquitto } from "../../support/mosquitto.js";
+import { type SidecarOptions, type SidecarProcess, startSidecar } from "../../support/sidecar-process.js";
+import { ApiCaller } from "./api-caller.js";
+import { checkHistories, countFaults, type Minimum } from "./checker.js";
+import { failureReport } from "./failure-report.js";
+import { type FaultProxy, startFaultProxy } from "./fault-proxy.js";
+import { type Histories, messageId } from "./histories.js";
+import { NumberedPublisher } from "./numbered-publisher.js";
+import { seededRandom } from "./seeded-random.js";
+import type { Violation } from "./violation.js";
+import { historyTime } from "./wire-history.js";
+
+/** A mosquitto saves every second; on a busy machine a little later. */
+const SAVED_WITHIN_MS = 3_000;
+
+/** What differs from mosquitto with its data kept, an app that accepts all within 20 ms, and a component that reads `in/#`. */
+export interface FaultRunOptions {
+	/** Replays the schedule of a run. */
+	readonly seed: number;
+	readonly broker?: MosquittoOptions;
+	readonly app?: AppScript;
+	/** Of the component; `ackOrder` and `ordering` tell the checker as well. */
+	readonly fields?: ComponentFields;
+	readonly sidecar?: Omit<SidecarOptions, "components" | "appPort" | "httpPort">;
+	/** Topics below `in/` that the publisher uses in turn; default 4. */
+	readonly topics?: number;
+	/** Bytes behind each message's number; default 0. */
+	readonly paddingBytes?: number;
+	/** Called before the sidecar starts, for what must fire at its first packets. */
+	readonly before?: (run: FaultRun) => void;
+	/** Default true: resolves once the sidecar is ready. */
+	readonly untilReady?: boolean;
+}
+
+/** What finish() found. */
+export interface FaultRunResult {
+	readonly histories: Histories;
+	readonly violations: readonly Violation[];
+	/** `312 messages, 40 creates, 9 faults, 3 duplicates`. */
+	readonly summary: string;
+}
+
+/** Starts broker, proxies, app, sidecar and its supervisor. */
+export async function startFaultRun(options: FaultRunOptions): Promise<FaultRun> {
+	const parts: AsyncDisposable[] = [];
+	const started = <Part extends AsyncDisposable>(part: Part): Part => {
+		parts.unshift(part);
+		return part;
+	};
+	try {
+		const broker = started(await startMosquitto({ persistence: true, autosaveInterval: 1, ...options.broker }));
+		const app = started(await startApp({ delayMs: [0, 20], ...options.app }));
+		const random = seededRandom(options.seed);
+		const proxy = started(await startFaultProxy(broker.port, { random }));
+		const appProxy = started(await startFaultProxy(app.port, { random, mqtt: false }));
+		const { topics = 4, paddingBytes = 0 } = options;
+		const publisher = started(await NumberedPublisher.connect(broker.url, topics, paddingBytes));
+		const run = new FaultRun(options, { broker, app, proxy, appProxy, publisher, random, parts });
+		options.before?.(run);
+		await run.start();
+		return run;
+	} catch (error) {
+		await disposeAll(parts);
+		throw error;
+	}
+}
+
+interface Parts {
+	readonly broker: Mosquitto;
+	readonly app: AppProcess;
+	readonly proxy: FaultProxy;
+	readonly appProxy: FaultProxy;
+	readonly publisher: NumberedPublisher;
+	readonly random: () => number;
+	/** Last started first. */
+	readonly parts: AsyncDisposable[];
+}
+
+/** A whole installation under attack, which writes down what happens: publisher → broker → proxy → sidecar → proxy → app, and creates back. */
+export class FaultRun implements AsyncDisposable {
+	readonly broker: Mosquitto;
+	readonly app: AppProcess;
+	/** Between sidecar and broker. */
+	readonly proxy: FaultProxy;
+	/** Between sidecar and app. */
+	readonly appProxy: FaultProxy;
+	readonly publisher: NumberedPublisher;
+	/** Seeded. */
+	readonly random: () => number;
+	readonly #options: FaultRunOptions;
+	readonly #parts: AsyncDisposable[];
+	readonly #faults: { readonly at: number; readonly what: string }[] = [];
+	readonly #appLosses: number[] = [];
+	readonly #brokerKills: { readonly at: number; readonly savedAt: number }[] = [];
+	readonly #stops: number[] = [];
+	readonly #violations: Violation[] = [];
+	#sidecar: SidecarProcess | undefined;
+	#caller: ApiCaller | undefined;
+	#expectsEnd = false;
+	#supervisor: Promise<void> | undefined;
+	#isFinished = false;
+	#lives = 1;
+
+	constructor(options: FaultRunOptions, { broker, app, proxy, appProxy, publisher, random, parts }: Parts) {
+		this.#options = options;
+		this.broker = broker;
+		this.app = app;
+		this.proxy = proxy;
+		this.appProxy = appProxy;
+		this.publisher = publisher;
+		this.random = random;
+		this.#parts = parts;
+	}
+
+	get sidecar(): SidecarProcess {
+		if (this.#sidecar === undefined) throw new Error("the sidecar was not started yet");
+		return this.#sidecar;
+	}
+
+	/** Calls `create`. */
+	get caller(): ApiCaller {
+		if (this.#caller === undefined) throw new Error("the sidecar was not started yet");
+		return this.#caller;
+	}
+
+	/** Ids of the messages that the app accepted. */
+	get accepted(): ReadonlySet<string> {
+		return new Set(this.app.accepted().map(({ payload }) => messageId(payload.toString("latin1"))));
+	}
+
+	/** Starts of the sidecar. */
+	get lives(): number {
+		return this.#lives;
+	}
+
+	/** Starts the sidecar; startFaultRun has done that. */
+	async start(): Promise<void> {
+		const { sidecar = {}, untilReady: waits = true } = this.#options;
+		this.#sidecar = await startSidecar({
+			components: this.components(),
+			appPort: this.appProxy.port,
+			httpPort: await freePort(),
+			...sidecar,
+		});
+		this.#parts.unshift(this.#sidecar);
+		this.#caller = new ApiCaller(this.#sidecar);
+		this.#supervisor = this.#supervise(this.#sidecar);
+		if (waits) await untilReady(this.#sidecar);
+	}
+
+	/** The component file, for who starts another sidecar beside. */
+	components(): string {
+		return component({
+			url: this.proxy.url,
+			direction: "input, output",
+			keepAlive: "2s",
+			connectTimeout: "2s",
+			publishTimeout: "3s",
+			...this.#options.fields,
+		});
+	}
+
+	/** Writes down a fault that the test itself injects. */
+	fault(what: string): void {
+		this.#faults.push({ at: historyTime(), what });
+	}
+
+	/** SIGKILL to the sidecar; the supervisor starts it again. Does nothing while it is down. */
+	killSidecar(what = "sidecar killed"): void {
+		if (!this.sidecar.running) return;
+		this.fault(what);
+		this.#expectsEnd = true;
+		this.sidecar.signal("SIGKILL");
+	}
+
+	/** SIGTERM to the sidecar; the supervisor starts it again. */
+	stopSidecar(): void {
+		if (!this.sidecar.running) return;
+		this.fault("sidecar stopped");
+		this.#stops.push(historyTime());
+		this.#expectsEnd = true;
+		this.sidecar.signal("SIGTERM");
+	}
+
+	/** SIGSTOP for so long. */
+	async freezeSidecar(ms: number): Promise<void> {
+		this.fault("sidecar frozen");
+		this.sidecar.signal("SIGSTOP");
+		await new Promise((resolve) => setTimeout(resolve, ms));
+		this.sidecar.signal("SIGCONT");
+	}
+
+	/** SIGKILL to the app, and a start. */
+	async killApp(): Promise<void> {
+		this.fault("app killed");
+		this.#appLosses.push(historyTime());
+		await this.app.kill();
+		await this.app.start();
+	}
+
+	/** RST on all connections to the app. */
+	cutApp(): void {
+		this.#appLosses.push(historyTime());
+		this.appProxy.reset();
+	}
+
+	/** SIGKILL to the broker, which loses what it had not saved. Start it again with `broker.start()`. */
+	async killBroker(): Promise<void> {
+		this.fault("broker killed");
+		const at = historyTime();
+		this.#brokerKills.push({ at, savedAt: at - SAVED_WITHIN_MS });
+		await this.broker.kill();
+	}
+
+	/** SIGTERM to the broker and a start: it keeps all. */
+	async restartBroker(): Promise<void> {
+		this.fault("broker restarted");
+		await this.broker.stop();
+		await this.broker.start();
+	}
+
+	/**
+	 * Heals everything, waits until a new message has come through and everything that the broker acknowledged was accepted, at most
+	 * `liveMs` (default 20 s) each, ends the sidecar, and holds the histories against the invariants.
+	 */
+	async finish(minimum: Minimum, { liveMs = 20_000 } = {}): Promise<FaultRunResult> {
+		this.publisher.pause();
+		await this.proxy.heal();
+		await this.appProxy.heal();
+		const healedAt = historyTime();
+		await this.#live(liveMs, healedAt);
+		await eventually(() => this.#unaccepted() === 0, { timeoutMs: liveMs, everyMs: 100 }).catch(() => {});
+		await this.caller.stop();
+		this.#isFinished = true;
+		await this.sidecar.stop();
+		await this.#supervisor;
+		const histories = this.histories();
+		const violations = [...this.#violations, ...checkHistories(histories, minimum)];
+		const accepted = histories.app.filter(({ status = 0 }) => status >= 200 && status < 300);
+		const messages = new Set(accepted.map(({ id }) => id)).size;
+		const creates = histories.creates.filter(({ answer }) => answer === "success").length;
+		const summary = `${messages} messages, ${creates} of ${histories.creates.length} creates succeeded, ${countFaults(histories)} faults, ${accepted.length - messages} duplicates`;
+		return { histories, violations, summary };
+	}
+
+	/** As finish(); throws with the witnesses and where the histories are when an invariant is broken. Resolves with the summary. */
+	async verify(minimum: Minimum, options?: { readonly liveMs?: number }): Promise<string> {
+		const { violations, histories, summary } = await this.finish(minimum, options);
+		if (violations.length > 0) {
+			const logs = { sidecar: this.sidecar.output, broker: this.broker.log };
+			throw new Error(`${failureReport(violations, histories, logs)}\n${summary}`);
+		}
+		return summary;
+	}
+
+	/** What was recorded so far. */
+	histories(): Histories {
+		const { ackOrder, ordering } = this.#options.fields ?? {};
+		return {
+			seed: this.#options.seed,
+			published: this.publisher.records,
+			wire: this.proxy.history,
+			app: this.app.requests().map(({ payload, headers, at, status, answeredAt }) => ({
+				id: messageId(payload.toString("latin1")),
+				topic: headers.topic ?? "",
+				at,
+				...(status !== undefined && answeredAt !== undefined && { status, answeredAt }),
+			})),
+			creates: this.#caller?.records ?? [],
+			faults: [...this.#faults, ...this.appProxy.history.flatMap((one) => (one.event === "fault" ? [one] : []))],
+			appLosses: this.#appLosses,
+			brokerKills: this.#brokerKills,
+			brokerDropped: this.broker.log.filter((line) => /Outgoing messages are being dropped/.test(line)).length,
+			stops: this.#stops,
+			disposed: [],
+			ackOrder: ackOrder === "strict" ? "strict" : "arrival",
+			ordering: ordering === "topic" ? "topic" : "none",
+		};
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#isFinished = true;
+		this.publisher.pause();
+		void this.#caller?.stop();
+		await disposeAll(this.#parts);
+		await this.#supervisor;
+	}
+
+	/** I9: a message that is published now is accepted in time. */
+	async #live(liveMs: number, healedAt: number): Promise<void> {
+		let id = "the next message";
+		try {
+			await eventually(
+				async () => {
+					const record = await Promise.race([this.publisher.publish(), later(1_000)]);
+					if (record === undefined) throw new Error("the broker took no message");
+					id = record.id;
+					return true;
+				},
+				{ timeoutMs: liveMs },
+			);
+			await eventually(() => this.accepted.has(id), { timeoutMs: liveMs, everyMs: 50 });
+		} catch {
+			const message = `${id}, published after all faults had healed, was not accepted within ${liveMs} ms`;
+			this.#violations.push({ invariant: "I9", message, witness: [`${healedAt.toFixed(1)} ms  all healed`] });
+		}
+	}
+
+	#unaccepted(): number {
+		const { accepted } = this;
+		return this.publisher.records.filter(({ id, acknowledgedAt }) => acknowledgedAt !== undefined && !accepted.has(id))
+			.length;
+	}
+
+	async #supervise(sidecar: SidecarProcess): Promise<void> {
+		for (;;) {
+			const { code, signal } = await sidecar.exited;
+			if (this.#isFinished) return;
+			if (!this.#expectsEnd) {
+				const message = `the sidecar ended by itself (${signal ?? code})`;
+				this.#violations.push({ invariant: "I10", message, witness: sidecar.output.slice(-10) });
+			}
+			this.#expectsEnd = false;
+			this.#lives++;
+			try {
+				await sidecar.start();
+			} catch (error) {
+				// Killed again before it listened.
+				if (!this.#expectsEnd && !this.#isFinished) {
+					this.#violations.push({ invariant: "I10", message: "the sidecar did not start", witness: [String(error)] });
+					return;
+				}
+			}
+		}
+	}
+}
+
+function later(ms: number): Promise<undefined> {
+	return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
+}
+
+async function disposeAll(parts: readonly AsyncDisposable[]): Promise<void> {
+	for (const part of parts) await part[Symbol.asyncDispose]();
+}
