@@ -133,4 +133,18 @@ export const bends: Readonly<Record<string, WrongBinding>> = {
 			},
 		}),
 	},
+	"hands over a topic's messages side by side where lanes were asked for": {
+		reason: /I14/,
+		options: { expected: { lanes: true } },
+	},
+	"acknowledges before the broker has the dead letter": {
+		reason: /I2/,
+		options: { exhausted: "deadLetter" },
+		bend: () => ({
+			written: (packet, broker) => {
+				if (packet.cmd === "publish") broker.answerFor({ cmd: "puback", messageId: packet.messageId! });
+				return [packet];
+			},
+		}),
+	},
 };

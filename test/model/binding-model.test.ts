@@ -166,9 +166,16 @@ describe("the binding against a model of broker, wire and app", () => {
 		"with ackOrder: strict": { options: { ackOrder: "strict" } },
 		"with one handler at a time": { options: { maxInFlight: 1 } },
 		"with a buffer that is soon full": { maxBuffered: 450 },
+		"with dead letters": { exhausted: "deadLetter", retries: 1 },
+		"with lanes": { lanes: true, retries: 1 },
+		"with lanes, holding what the app refuses": { lanes: true },
+		"with lanes and dead letters": { lanes: true, exhausted: "deadLetter" },
+		"with lanes, dropping what the app refuses": { lanes: true, exhausted: "drop" },
+		"with lanes, and a broker that resends without DUP": { lanes: true, style: "no-dup", retries: 1 },
+		"with lanes at QoS 2": { lanes: true, qos: 2, retries: 1 },
 	};
 	for (const [name, options] of Object.entries(worlds)) {
-		it(`keeps I1 to I9, I13, I15 and I17 ${name}`, async () => {
+		it(`keeps I1 to I9, I13 to I15 and I17 ${name}`, async () => {
 			const tally: Tally = {};
 			expect(await outcome(options, 100 * TIMES, tally)).toBe("kept");
 			// Runs in which little of this happened would prove little.

@@ -63,7 +63,8 @@ export class BindingWorld {
 		this.#bend = given.bend?.() ?? {};
 		this.ledger = new Ledger({ retries, exhausted, lanes });
 		const checksOrder = given.maxBuffered === undefined;
-		this.broker = new SessionBroker({ style, qos, strict, checksOrder }, this.ledger, this.wire, this.#bend);
+		this.broker = new SessionBroker({ style, qos, strict, lanes, checksOrder }, this.ledger, this.wire, this.#bend);
+		this.broker.atApp = (topic) => this.#attempts.filter((one) => one.topic === topic).map(({ message }) => message);
 		this.broker.onPublish = (topic, payload, step) => {
 			if (topic !== DEAD_LETTERS) this.creates.seen(payload.toString(), step);
 			else if (step === "answered") this.ledger.add(deadContent(payload), "deadLettered");
@@ -154,6 +155,7 @@ export class BindingWorld {
 			message,
 			verdict.kind === "accepted" ? "accepted" : verdict.kind === "failed" ? "failed" : "unasked",
 		);
+		if (verdict.kind === "failed") this.broker.passOver({ content: message, topic: attempt.topic });
 		if (this.ledger.isSettled(message)) {
 			const isOfThis = attempt.epoch === this.broker.epoch || (this.#given.style ?? "dup") === "dup";
 			this.broker.settled(message, verdict.kind === "accepted" && isOfThis);

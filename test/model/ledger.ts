@@ -31,13 +31,12 @@ export type Count =
 export class Ledger {
 	readonly #rules: Rules;
 	readonly #counts = new Map<string, Partial<Record<Count, number>>>();
-	/** In the order in which the broker got them. */
+	/** In the order in which the broker first sent them. */
 	readonly #byTopic = new Map<string, Message[]>();
 	readonly #oversized = new Set<string>();
 	/** By content: how often it was handled in processes that died before they acknowledged it. */
 	#unheard = new Map<string, number>();
-	/** Settled acknowledgements waited for too long behind these. */
-	readonly #overdue = new Set<string>();
+	readonly #passedOver = new Set<string>();
 
 	constructor(rules: Rules) {
 		this.#rules = rules;
@@ -61,7 +60,12 @@ export class Ledger {
 	published(message: Message): void {
 		this.add(message.content, "published");
 		if (message.isOversized) this.#oversized.add(message.content);
+	}
+
+	/** The broker sends it for the first time: this is its order. */
+	sent(message: Message): void {
 		const topic = this.#byTopic.get(message.topic) ?? [];
+		if (topic.some(({ content }) => content === message.content)) return;
 		topic.push(message);
 		this.#byTopic.set(message.topic, topic);
 	}
@@ -86,14 +90,9 @@ export class Ledger {
 		return accepted - (this.#unheard.get(content) ?? 0) > this.of(content, "acked");
 	}
 
-	/** Settled acknowledgements have waited for too long behind it. */
-	overdue(content: string): void {
-		this.#overdue.add(content);
-	}
-
 	/** The process is gone: what it was told and has not passed on justifies nothing any more. */
 	processGone(): void {
-		this.#overdue.clear();
+		this.#passedOver.clear();
 		for (const content of this.#counts.keys()) {
 			this.#unheard.set(content, this.handled(content) - this.of(content, "acked"));
 		}
@@ -121,16 +120,14 @@ export class Ledger {
 		this.add(content, "acked");
 	}
 
+	/** Later acknowledgements may overtake it from now on, in this process. */
+	passOver(content: string): void {
+		this.#passedOver.add(content);
+	}
+
 	/** A later acknowledgement may overtake it by right. */
-	isPassedOver({ content, topic }: Message): boolean {
-		if (this.of(content, "failed") > 0 || this.#oversized.has(content) || this.#overdue.has(content)) return true;
-		if (!this.#rules.lanes) return false;
-		// What waits behind a passed-over delivery of its topic is passed over too.
-		for (const earlier of this.#byTopic.get(topic) ?? []) {
-			if (earlier.content === content) return false;
-			if (this.of(earlier.content, "failed") > 0 || this.#overdue.has(earlier.content)) return true;
-		}
-		return false;
+	isPassedOver(content: string): boolean {
+		return this.#passedOver.has(content) || this.#oversized.has(content);
 	}
 
 	/** After everything has healed. */

@@ -11,6 +11,8 @@ export interface BrokerRules {
 	readonly qos: 1 | 2;
 	/** Nothing overtakes anything. */
 	readonly strict: boolean;
+	/** What waits behind a passed-over delivery of its topic is passed over too. */
+	readonly lanes: boolean;
 	/** False where messages are passed by, which have no place in the order. */
 	readonly checksOrder: boolean;
 }
@@ -76,6 +78,8 @@ export class SessionBroker {
 	isClosing = false;
 	/** Publishes of the binding are read, but not answered. */
 	withholds = false;
+	/** The contents of a topic that the app has now. */
+	atApp: (topic: string) => readonly string[] = () => [];
 	/** A publish of the binding is read, answered, or neither. */
 	onPublish: (topic: string, payload: Buffer, step: "written" | "answered") => void = () => {};
 
@@ -211,6 +215,15 @@ export class SessionBroker {
 		}
 	}
 
+	/** The app refused it, or settled acknowledgements have waited for too long behind it. */
+	passOver({ content, topic }: Pick<Message, "content" | "topic">): void {
+		this.#ledger.passOver(content);
+		if (!this.#rules.lanes) return;
+		for (const { message, isAcked } of this.#open()) {
+			if (message.topic === topic && !isAcked) this.#ledger.passOver(message.content);
+		}
+	}
+
 	/** Whoever was connected for so long has acknowledged all that was settled for so long. */
 	checkOverdue(): void {
 		const now = performance.now();
@@ -291,12 +304,12 @@ export class SessionBroker {
 	#mayBeOvertaken({ message }: Sent): boolean {
 		if (this.#rules.strict) return false;
 		this.#noteOverdue();
-		return this.isClosing || this.#ledger.isPassedOver(message);
+		return this.isClosing || this.#ledger.isPassedOver(message.content);
 	}
 
 	#noteOverdue(): void {
 		for (const { message, blocksSince } of this.#open()) {
-			if (performance.now() - blocksSince >= OVERDUE_MS) this.#ledger.overdue(message.content);
+			if (performance.now() - blocksSince >= OVERDUE_MS) this.passOver(message);
 		}
 	}
 
@@ -337,11 +350,19 @@ export class SessionBroker {
 			blocksSince: NEVER,
 			settledAt: NEVER,
 		};
+		if (this.#rules.lanes && this.#waitsBehindPassedOver(message)) this.#ledger.passOver(message.content);
+		this.#ledger.sent(message);
 		this.#inflight.set(packetId, sent);
 		// What was accepted while it was an orphan needs DUP and its identifier to be known again.
 		const isKnown = hasPubRec || (dup && this.#rules.style === "dup" && this.#ledger.isAccepted(message.content));
 		if (isKnown || this.#ledger.isSettled(message.content)) this.#noteSettled(sent, isKnown);
 		this.#sendPublish(message, packetId, dup);
+	}
+
+	#waitsBehindPassedOver({ topic, content }: Message): boolean {
+		const others = this.#open().filter(({ message, isAcked }) => message.topic === topic && !isAcked);
+		const ahead = [...others.map(({ message }) => message.content), ...this.atApp(topic)];
+		return ahead.some((other) => other !== content && this.#ledger.isPassedOver(other));
 	}
 
 	#noteSettled(sent: Sent, isCertain: boolean): void {
