@@ -150,10 +150,10 @@ export class Qos2Handshake {
 			}
 			case "releasing":
 				if (isGivenUp) {
-					// A PUBREL that the broker does not bear: the identifier counts as free.
+					// A PUBREL that the broker does not bear, or never read: what it keeps is unknown.
 					const publish = this.#current!;
 					this.#current = undefined;
-					this.#state = "free";
+					this.#state = "unknown";
 					return [publish];
 				}
 				// [MQTT-4.4.0-1]: the resumed session gets the PUBREL again.
