@@ -44,7 +44,7 @@ fault(
 		await using scene = await startScene({ onDelivery: (delivery) => delivery.ack() });
 		let acknowledged = 0;
 		for (let bit = 0; bit < HEADER_BYTES * 8; bit++) {
-			const connection = await scene.online({ sessionPresent: true });
+			const connection = await scene.online();
 			await connection.grant();
 			const delivered = scene.it.deliveries.length;
 			const bytes = [...PUBLISH];
