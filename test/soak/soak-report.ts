@@ -17,7 +17,7 @@ export function soakReport(result: SoakResult): string {
 	});
 	return `# Soak
 
-Written by \`npm run soak -- --minutes ${minutes} --seed ${seed} --out docs\`, ${new Date(result.startedAt).toISOString().slice(0, 10)},
+Written by \`npm run soak -- --minutes ${minutes} --seed ${seed} --out docs\`, ${new Date().toISOString().slice(0, 10)},
 commit ${commit()}, Node ${process.version}, ${cpus().length} processors (other programs ran beside it).
 
 mosquitto ← fault proxy ← sidecar → app, each a process of its own. Unique numbered messages go both ways: a publisher's reach the app, those of
