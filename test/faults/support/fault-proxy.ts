@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { freePort } from "../../support/free-port.js";
+import { packet, str, u16 } from "../../support/wire.js";
 import { ProxyLink, type Ruling } from "./proxy-link.js";
 import type { Shape } from "./proxy-pipe.js";
 import { type Direction, historyTime, type WireEvent } from "./wire-history.js";
@@ -164,6 +165,22 @@ export class FaultProxy implements AsyncDisposable {
 				fired: false,
 			});
 		});
+	}
+
+	/** A PUBLISH of the server once more, with DUP, as brokers do that resend on a live connection. Its payload must be short. */
+	resend(link: ProxyLink, publish: WirePacket): void {
+		const { qos = 0, topic = "", id = 0, payload = "" } = publish;
+		this.#fault(`publish ${id} sent again`, link.epoch);
+		const again = { ...publish, dup: true };
+		this.history.push({
+			at: historyTime(),
+			epoch: link.epoch,
+			event: "packet",
+			direction: "from server",
+			packet: again,
+			fate: "forwarded",
+		});
+		link.inject("from server", packet(0x38 | (qos << 1), str(topic), u16(id), Buffer.from(payload, "latin1")));
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

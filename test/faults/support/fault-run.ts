@@ -132,6 +132,16 @@ export class FaultRun implements AsyncDisposable {
 		return new Set(this.app.accepted().map(({ payload }) => messageId(payload.toString("latin1"))));
 	}
 
+	/** Waits until the app accepted so many different messages. */
+	async waitForAccepted(count: number, timeoutMs = 15_000): Promise<void> {
+		await this.app.acceptedAtLeast(count, timeoutMs);
+	}
+
+	/** Waits until the app was called so many times. */
+	async waitForCalls(count: number, timeoutMs = 15_000): Promise<void> {
+		await eventually(() => this.app.requests().length >= count, { timeoutMs });
+	}
+
 	/** Starts of the sidecar. */
 	get lives(): number {
 		return this.#lives;
