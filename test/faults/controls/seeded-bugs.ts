@@ -18,13 +18,11 @@ export interface SeededBug {
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** Cuts the connection while the app works, so often. */
-async function cutUnderLoad(run: FaultRun, cuts: number): Promise<void> {
-	run.publisher.burst(100);
-	for (let cut = 0; cut < cuts; cut++) {
-		await pause(400);
-		run.proxy.reset();
-	}
+/** Publishes so many and cuts the connection while the app works on the first of them. */
+async function cutUnderLoad(run: FaultRun, messages: number): Promise<void> {
+	run.publisher.burst(messages);
+	await run.waitForCalls(5);
+	run.proxy.reset();
 	await pause(400);
 }
 
@@ -41,9 +39,9 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
 		],
 		breaks: ["I2"],
 		options: { app: { delayMs: 100 } },
-		provoke: (run) => cutUnderLoad(run, 1),
+		provoke: (run) => cutUnderLoad(run, 60),
 		liveMs: 2_000,
-		messages: 100,
+		messages: 60,
 	},
 	{
 		name: "sends an acknowledgement on a connection that did not bring the message",
@@ -102,9 +100,9 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
 		],
 		breaks: ["I4"],
 		options: { app: { delayMs: [0, 200] } },
-		provoke: (run) => cutUnderLoad(run, 1),
+		provoke: (run) => cutUnderLoad(run, 60),
 		liveMs: 2_000,
-		messages: 100,
+		messages: 60,
 	},
 	{
 		name: "drops what is unfinished when the connection ends",
@@ -120,10 +118,10 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
 			},
 		],
 		breaks: ["I1", "I2"],
-		options: { app: { delayMs: 100 } },
-		provoke: (run) => cutUnderLoad(run, 2),
+		options: { app: { delayMs: 1_000 } },
+		provoke: (run) => cutUnderLoad(run, 20),
 		liveMs: 2_000,
-		messages: 100,
+		messages: 20,
 	},
 	{
 		name: "answers a create with success once it is written",
