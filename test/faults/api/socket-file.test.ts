@@ -2,6 +2,7 @@ import { chmod, lstat, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { component } from "../../integration/sidecar/component.js";
 import { eventually } from "../../support/eventually.js";
@@ -92,16 +93,33 @@ fault(
 );
 
 fault(
-	{ rows: ["F-64"], injected: "the API's socket file is removed while the sidecar runs" },
-	"it is made again, or health says so",
-	async ({ seen }) => {
-		await using folder = await tempFolder();
-		const path = join(folder.path, FILE);
-		await using sidecar = await launch(folder.path);
-		await sidecar.line(/listening on unix:/);
-		await rm(path);
-		await eventually(async () => (await statusOn(path)) === 204, { timeoutMs: 15_000 });
-		seen("made again, 204 on it");
+	{
+		rows: ["F-64"],
+		injected: "the API's socket file is removed while the sidecar runs; then its whole folder is, and made again",
 	},
-	30_000,
+	"it is made again, with a line in the log; without the folder that is said once, and tried until it is there",
+	async ({ seen }) => {
+		await using parent = await tempFolder();
+		const folder = join(parent.path, "sockets");
+		await mkdir(folder, { mode: 0o700 });
+		const path = join(folder, FILE);
+		await using sidecar = await launch(folder);
+		await sidecar.line(/listening on unix:/);
+		const answers = () => eventually(async () => expect(await statusOn(path)).toBe(204), { timeoutMs: 15_000 });
+		await rm(path);
+		await answers();
+		const made = /was removed, and is made again/;
+		await sidecar.line(made);
+		await rm(folder, { recursive: true });
+		const [trouble] = await sidecar.line(/can't look into it.*tried again every second/);
+		await sleep(2_500);
+		expect(sidecar.output.filter((line) => line.includes("tried again every second"))).toHaveLength(1);
+		await mkdir(folder, { mode: 0o700 });
+		await answers();
+		await eventually(() => expect(sidecar.output.filter((line) => made.test(line))).toHaveLength(2));
+		expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
+		await expect(lstat(path)).rejects.toThrow("ENOENT");
+		seen(`made again twice, 204 on it each time; without the folder: "${trouble}", once; gone after the stop`);
+	},
+	60_000,
 );
