@@ -1,4 +1,6 @@
-import { readFile, truncate } from "node:fs/promises";
+import { once } from "node:events";
+import { chown, readFile, truncate } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { component, metric, untilReady } from "../../integration/sidecar/component.js";
@@ -11,6 +13,8 @@ import { connectDevice } from "../../support/mqtt-device.js";
 import { launchSidecar } from "../../support/sidecar-process.js";
 import { fault } from "../support/fault.js";
 import { smallDisk } from "./small-disk.js";
+
+const NOBODY = 65_534;
 
 describeWith("mosquitto", "a disk", () => {
 	describeWith("mount", "without room", () => {
@@ -108,7 +112,11 @@ describeWith("mosquitto", "a disk", () => {
 		);
 
 		fault(
-			{ rows: ["S-49"], injected: "the folder for the API's socket file, and for the log, is read-only" },
+			{
+				rows: ["S-49"],
+				injected:
+					"the folder for the API's socket file, and for the log, is read-only; on the path of the socket file is another user's",
+			},
 			"the start ends with a word that names the flag, the path and the reason",
 			async ({ seen }) => {
 				await using disk = await smallDisk(64, "ro");
@@ -120,7 +128,19 @@ describeWith("mosquitto", "a disk", () => {
 				await using log = await launchSidecar({ components, args: ["--log-file", join(disk.path, "x.log")] });
 				expect((await log.exited).code).toBe(1);
 				expect(log.output.join("\n")).toMatch(/--log-file .*can't be opened \(EROFS\)/);
-				seen(`${socket.output.at(-1)}; ${log.output.at(-1)}`);
+				await using shared = await smallDisk(64);
+				const taken = join(shared.path, "dapr-test-app-http.socket");
+				const server = createServer().listen(taken);
+				await once(server, "listening");
+				await chown(taken, NOBODY, NOBODY);
+				await using foreign = await launchSidecar({ components, args: ["--unix-domain-socket", shared.path] });
+				expect((await foreign.exited).code).toBe(1);
+				server.close();
+				expect(foreign.output.join("\n")).toContain(
+					`--unix-domain-socket: ${taken}: a socket of another user is there`,
+				);
+				const said = [socket, log, foreign].map(({ output }) => output.at(-1)!);
+				seen(said.join("; ").replaceAll(disk.path, "…").replaceAll(shared.path, "…"));
 			},
 		);
 	});
