@@ -38,16 +38,18 @@ export function checkAcknowledgements(
 	const broughtBy = new Map<number, number>();
 	let lastLoss = Number.NEGATIVE_INFINITY;
 	let losses = 0;
-	let firstStop = Number.POSITIVE_INFINITY;
-	for (const at of stops) firstStop = Math.min(firstStop, at);
+	let lastStop = Number.NEGATIVE_INFINITY;
+	let stopped = 0;
+	const openedAt = new Map<number, number>();
 
-	const mayBeOvertaken = ({ id, at: arrivedAt }: Arrival, at: number): boolean => {
+	const mayBeOvertaken = ({ id, at: arrivedAt }: Arrival, epoch: number, at: number): boolean => {
 		if (ackOrder === "strict") return false;
 		if ((verdicts.get(id)?.failedAt ?? Number.POSITIVE_INFINITY) <= at) return true;
-		return at - arrivedAt >= OVERDUE_MS || lastLoss >= arrivedAt || at >= firstStop;
+		return at - arrivedAt >= OVERDUE_MS || lastLoss >= arrivedAt || lastStop >= openedAt.get(epoch)!;
 	};
 
 	for (const event of wire) {
+		if (event.event === "opened") openedAt.set(event.epoch, event.at);
 		if (event.event !== "packet" || (event.packet.type !== "publish" && event.packet.type !== "puback")) continue;
 		const { at, epoch, packet, direction, fate } = event;
 		const packetId = packet.id ?? 0;
@@ -56,6 +58,7 @@ export function checkAcknowledgements(
 			connection = { open: new Map(), places: [], oldest: 0, acknowledged: new Map() };
 			connections.set(epoch, connection);
 		}
+		while (stopped < stops.length && stops[stopped]! <= at) lastStop = stops[stopped++]!;
 		while (losses < appLosses.length && appLosses[losses]! <= at) lastLoss = appLosses[losses++]!;
 		if (direction === "from server") {
 			if (packet.type !== "publish" || packet.qos !== 1 || fate === "swallowed" || fate === "held") continue;
@@ -93,7 +96,7 @@ export function checkAcknowledgements(
 		}
 		for (; connection.oldest < arrival.place; connection.oldest++) {
 			const older = connection.places[connection.oldest]!;
-			if (older.gone || mayBeOvertaken(older, at)) continue;
+			if (older.gone || mayBeOvertaken(older, epoch, at)) continue;
 			violations.push({
 				invariant: "I4",
 				message: `"${arrival.id}" was acknowledged before "${older.id}", which came first and had not failed`,

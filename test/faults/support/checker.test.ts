@@ -61,6 +61,11 @@ const GOOD: readonly Case[] = [
 		begin().published("a").arrives("a", 1).handled("a", 500).acked(1),
 		{ disposed: [{ id: "a", at: 1 }] },
 	],
+	[
+		"overtaken once a stop was asked for",
+		begin().arrives("a", 1).arrives("b", 2).handled("b").acked(2),
+		{ stops: [85] },
+	],
 	["create, acknowledged", begin().sends("c", 2).answered(2).created("c", "success")],
 	["create, cut, sent again", begin().sends("c", 2).cut().connect().sends("c", 2).answered(2).created("c", "success")],
 	["create unknown, seen a little later", begin().created("c", "outcome unknown").sends("c", 2)],

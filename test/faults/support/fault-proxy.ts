@@ -28,7 +28,8 @@ interface Trigger {
 	/** With an nth it fires once, with a predicate as often as that holds. */
 	readonly once: boolean;
 	count: number;
-	fired: boolean;
+	/** Called when its action was done. */
+	readonly fired: () => void;
 }
 
 export interface FaultProxyOptions {
@@ -139,7 +140,7 @@ export class FaultProxy implements AsyncDisposable {
 
 	/**
 	 * Does something at the nth packet of a type from now on (counted over all connections), or at each one for which a predicate holds.
-	 * Resolves when it has fired for the first time.
+	 * With nothing to do it only looks, which is no fault. Resolves when it has fired for the first time.
 	 */
 	on(
 		direction: Direction,
@@ -153,16 +154,10 @@ export class FaultProxy implements AsyncDisposable {
 				direction,
 				type,
 				fires: typeof when === "number" ? (_, count) => count === when : when,
-				action: {
-					...action,
-					after: (link, packet) => {
-						action.after?.(link, packet);
-						resolve();
-					},
-				},
+				action,
 				once: typeof when === "number",
 				count: 0,
-				fired: false,
+				fired: resolve,
 			});
 		});
 	}
@@ -221,14 +216,23 @@ export class FaultProxy implements AsyncDisposable {
 	/** The first trigger that fires decides. */
 	#rule(link: ProxyLink, direction: Direction, packet: WirePacket): Ruling {
 		let ruling: Ruling = { fate: "forwarded" };
-		for (const trigger of this.#triggers) {
-			if (trigger.direction !== direction || trigger.type !== packet.type || (trigger.once && trigger.fired)) continue;
+		for (const [index, trigger] of this.#triggers.entries()) {
+			if (trigger.direction !== direction || trigger.type !== packet.type) continue;
 			trigger.count++;
 			if (!trigger.fires(packet, trigger.count)) continue;
-			trigger.fired = true;
+			if (trigger.once) this.#triggers.splice(index, 1);
 			const { packet: fate = "forwarded", after } = trigger.action;
-			ruling = { fate, after: () => after?.(link, packet) };
-			this.#fault(`${packet.type} ${direction} ${fate}`, link.epoch);
+			ruling = {
+				fate,
+				after: () => {
+					after?.(link, packet);
+					trigger.fired();
+				},
+			};
+			// What only looks is no fault.
+			if (fate !== "forwarded" || after !== undefined) {
+				this.#fault(`${packet.type} ${direction} ${fate}`, link.epoch);
+			}
 			break;
 		}
 		this.history.push({ at: historyTime(), epoch: link.epoch, event: "packet", direction, packet, fate: ruling.fate });

@@ -179,20 +179,24 @@ export class FaultRun implements AsyncDisposable {
 		this.#faults.push({ at: historyTime(), what });
 	}
 
+	/** What follows ends the sidecar, or may: its end is no violation. */
+	expectEnd(what: string): void {
+		this.fault(what);
+		this.#expectsEnd = true;
+	}
+
 	/** SIGKILL to the sidecar; the supervisor starts it again. Does nothing while it is down. */
 	killSidecar(what = "sidecar killed"): void {
 		if (!this.sidecar.running) return;
-		this.fault(what);
-		this.#expectsEnd = true;
+		this.expectEnd(what);
 		this.sidecar.signal("SIGKILL");
 	}
 
 	/** SIGTERM to the sidecar; the supervisor starts it again. */
 	stopSidecar(): void {
 		if (!this.sidecar.running) return;
-		this.fault("sidecar stopped");
+		this.expectEnd("sidecar stopped");
 		this.#stops.push(historyTime());
-		this.#expectsEnd = true;
 		this.sidecar.signal("SIGTERM");
 	}
 
