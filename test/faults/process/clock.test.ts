@@ -21,7 +21,7 @@ describeWith("mosquitto", "time", () => {
 			injected:
 				"the wall clock of the process jumps by an hour forth and back, to 1970 and to a night in which the clocks change, while a retry waits",
 			scale:
-				"two seconds of each instead of hours; the process's Date is replaced, its monotonic clock is the real one",
+				"three seconds of each instead of hours; the process's Date is replaced, its monotonic clock is the real one",
 		},
 		"timers keep their time: no connection lost, no storm of pings, retries neither at once nor never",
 		async ({ seen }) => {
@@ -40,10 +40,12 @@ describeWith("mosquitto", "time", () => {
 			const startedAt = performance.now();
 			await device.publish("in/a", "retry");
 			for (const [index, jump] of jumps.entries()) {
+				await device.publish("in/a", `before jump ${index}`);
 				clock.give(sidecar, `shift ${jump}`);
-				await device.publish("in/a", `after jump ${index}`);
-				// Longer than the broker bears silence.
-				await sleep(2_000);
+				const earlier = pings();
+				// Nothing but pings are due.
+				await sleep(3_000);
+				expect(pings() - earlier, `pings after the jump by ${jump} ms`).toBeGreaterThanOrEqual(1);
 			}
 			await app.acceptedAtLeast(jumps.length + 1);
 			const [failed, accepted] = app.requests().filter(({ payload }) => payload.toString() === "retry");
@@ -52,7 +54,6 @@ describeWith("mosquitto", "time", () => {
 			const seconds = (performance.now() - startedAt) / 1_000;
 			const sent = pings() - before;
 			expect(sent).toBeLessThanOrEqual(2 * seconds + 2);
-			expect(sent).toBeGreaterThanOrEqual(jumps.length);
 			expect(await metric(sidecar, "mqtt3_binding_connects_total{")).toBe(1);
 			expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
 			seen(
