@@ -5,12 +5,13 @@ import { historyTime } from "./wire-history.js";
 /** Calls `create` with 1, 2 …, through all lives of the sidecar, and keeps what it was told. */
 export class ApiCaller {
 	readonly records: CreateRecord[] = [];
-	readonly #sidecar: SidecarProcess;
+	readonly #sidecar: () => SidecarProcess;
 	#next = 1;
 	#isStopped = true;
 	#lanes: Promise<void>[] = [];
 
-	constructor(sidecar: SidecarProcess) {
+	/** `sidecar`: the one that serves now. */
+	constructor(sidecar: () => SidecarProcess) {
 		this.#sidecar = sidecar;
 	}
 
@@ -44,7 +45,7 @@ export class ApiCaller {
 	async #answer(number: number): Promise<CreateRecord["answer"]> {
 		try {
 			const request = { operation: "create", data: number, metadata: { topic: "out/x" } };
-			const response = await this.#sidecar.create("orders", request, { signal: AbortSignal.timeout(30_000) });
+			const response = await this.#sidecar().create("orders", request, { signal: AbortSignal.timeout(30_000) });
 			const text = await response.text();
 			if (response.status === 204) return "success";
 			if (text.includes(": not sent: ")) return "not sent";

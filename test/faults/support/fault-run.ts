@@ -101,7 +101,10 @@ export class FaultRun implements AsyncDisposable {
 	#sidecar: SidecarProcess | undefined;
 	#caller: ApiCaller | undefined;
 	#expectsEnd = false;
-	#supervisor: Promise<void> | undefined;
+	readonly #supervisors: Promise<void>[] = [];
+	/** Not started again. */
+	readonly #retired = new Set<SidecarProcess>();
+	#isSettled = false;
 	#isFinished = false;
 	#lives = 1;
 
@@ -149,21 +152,22 @@ export class FaultRun implements AsyncDisposable {
 
 	/** Starts the sidecar; startFaultRun has done that. */
 	async start(): Promise<void> {
-		const { sidecar = {}, untilReady: waits = true } = this.#options;
-		this.#sidecar = await startSidecar({
-			components: this.components(),
-			appPort: this.appProxy.port,
-			httpPort: await freePort(),
-			...sidecar,
-		});
-		this.#parts.unshift(this.#sidecar);
-		this.#caller = new ApiCaller(this.#sidecar);
-		this.#supervisor = this.#supervise(this.#sidecar);
-		if (waits) await untilReady(this.#sidecar);
+		await this.#launch(this.#options.sidecar ?? {});
+		this.#caller = new ApiCaller(() => this.sidecar);
+		if (this.#options.untilReady ?? true) await untilReady(this.sidecar);
 	}
 
-	/** The component file, for who starts another sidecar beside. */
-	components(): string {
+	/** A rolling upgrade: another sidecar with the same component starts, and takes over when it listens; then the one before is stopped. */
+	async replaceSidecar(options: Omit<SidecarOptions, "components" | "appPort" | "httpPort">): Promise<void> {
+		const old = this.sidecar;
+		this.fault("sidecar replaced");
+		this.#retired.add(old);
+		await this.#launch(options);
+		this.#stops.push(historyTime());
+		await old.stop();
+	}
+
+	#components(): string {
 		return component({
 			url: this.proxy.url,
 			direction: "input, output",
@@ -212,8 +216,12 @@ export class FaultRun implements AsyncDisposable {
 	async killApp(): Promise<void> {
 		this.fault("app killed");
 		this.#appLosses.push(historyTime());
+		// Who connects to a dead app is refused.
+		this.appProxy.refuse();
 		await this.app.kill();
 		await this.app.start();
+		this.#appLosses.push(historyTime());
+		await this.appProxy.listen();
 	}
 
 	/** RST on all connections to the app. */
@@ -225,9 +233,11 @@ export class FaultRun implements AsyncDisposable {
 	/** SIGKILL to the broker, which loses what it had not saved. Start it again with `broker.start()`. */
 	async killBroker(): Promise<void> {
 		this.fault("broker killed");
-		const at = historyTime();
-		this.#brokerKills.push({ at, savedAt: at - SAVED_WITHIN_MS });
+		const savedAt = historyTime() - SAVED_WITHIN_MS;
 		await this.broker.kill();
+		// Its last acknowledgements may still be on their way to the publisher.
+		await later(100);
+		this.#brokerKills.push({ at: historyTime(), savedAt });
 	}
 
 	/** SIGTERM to the broker and a start: it keeps all. */
@@ -239,19 +249,25 @@ export class FaultRun implements AsyncDisposable {
 
 	/**
 	 * Heals everything, waits until a new message has come through and everything that the broker acknowledged was accepted, at most
-	 * `liveMs` (default 20 s) each, ends the sidecar, and holds the histories against the invariants.
+	 * `liveMs` (default 20 s) each, and ends the calls of `create`.
 	 */
-	async finish(minimum: Minimum, { liveMs = 20_000 } = {}): Promise<FaultRunResult> {
+	async settle({ liveMs = 20_000 } = {}): Promise<void> {
+		if (this.#isSettled) return;
+		this.#isSettled = true;
 		this.publisher.pause();
 		await this.proxy.heal();
 		await this.appProxy.heal();
-		const healedAt = historyTime();
-		await this.#live(liveMs, healedAt);
+		await this.#live(liveMs, historyTime());
 		await eventually(() => this.#unaccepted() === 0, { timeoutMs: liveMs, everyMs: 100 }).catch(() => {});
 		await this.caller.stop();
+	}
+
+	/** Settles if that was not done, ends the sidecar, and holds the histories against the invariants. */
+	async finish(minimum: Minimum, options?: { readonly liveMs?: number }): Promise<FaultRunResult> {
+		await this.settle(options);
 		this.#isFinished = true;
 		await this.sidecar.stop();
-		await this.#supervisor;
+		await Promise.all(this.#supervisors);
 		const histories = this.histories();
 		const violations = [...this.#violations, ...checkHistories(histories, minimum)];
 		const accepted = histories.app.filter(({ status = 0 }) => status >= 200 && status < 300);
@@ -301,7 +317,7 @@ export class FaultRun implements AsyncDisposable {
 		this.publisher.pause();
 		void this.#caller?.stop();
 		await disposeAll(this.#parts);
-		await this.#supervisor;
+		await Promise.all(this.#supervisors);
 	}
 
 	/** I9: a message that is published now is accepted in time. */
@@ -330,10 +346,22 @@ export class FaultRun implements AsyncDisposable {
 			.length;
 	}
 
+	async #launch(options: Omit<SidecarOptions, "components" | "appPort" | "httpPort">): Promise<void> {
+		const sidecar = await startSidecar({
+			components: this.#components(),
+			appPort: this.appProxy.port,
+			httpPort: await freePort(),
+			...options,
+		});
+		this.#parts.unshift(sidecar);
+		this.#sidecar = sidecar;
+		this.#supervisors.push(this.#supervise(sidecar));
+	}
+
 	async #supervise(sidecar: SidecarProcess): Promise<void> {
 		for (;;) {
 			const { code, signal } = await sidecar.exited;
-			if (this.#isFinished) return;
+			if (this.#isFinished || this.#retired.has(sidecar)) return;
 			if (!this.#expectsEnd) {
 				const message = `the sidecar ended by itself (${signal ?? code})`;
 				this.#violations.push({ invariant: "I10", message, witness: sidecar.output.slice(-10) });

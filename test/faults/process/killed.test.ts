@@ -1,12 +1,14 @@
-import { expect, test } from "vitest";
-import { describeWith } from "../../support/left-out.js";
-import { distinct, numbers, startLine, texts } from "./line.js";
+import { expect } from "vitest";
+import { distinct, numbers, startLine, texts } from "../../integration/sidecar/line.js";
+import { fault } from "../support/fault.js";
 
-const BACKLOG = Number(process.env.TEST_BACKLOG ?? (process.env.CI === "true" ? 50_000 : 5_000));
+const BACKLOG = 20_000;
 /** How far the app is when the sidecar dies. */
 const DEATHS = [0.1, 0.3, 0.5, 0.8];
-describeWith("mosquitto", "a sidecar that is killed", () => {
-	test(`F-70: kill -9 ${DEATHS.length} times in a backlog of ${BACKLOG} loses nothing, and what comes again is marked`, async () => {
+fault(
+	{ rows: ["F-70"], injected: `kill -9 ${DEATHS.length} times in a backlog of ${BACKLOG}` },
+	"killed in a backlog: nothing is lost, and what comes again is marked",
+	async ({ seen: tell }) => {
 		await using line = await startLine();
 		const { app, sidecar, device } = line;
 		await sidecar.stop();
@@ -27,9 +29,15 @@ describeWith("mosquitto", "a sidecar that is killed", () => {
 			seen.add(text);
 		}
 		expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
-	}, 240_000);
+		tell(`${BACKLOG} of ${BACKLOG} accepted, ${app.requests().length - BACKLOG} came again, all marked`);
+	},
+	240_000,
+);
 
-	test("kill -9 repeats only what the broker has no acknowledgement for", async () => {
+fault(
+	{ rows: ["F-70", "S-1"], injected: "kill -9 under load, with mosquitto logging each packet" },
+	"killed: only that comes again for which the broker has no acknowledgement",
+	async ({ seen }) => {
 		await using line = await startLine({ broker: { logPackets: true } });
 		const { broker, app, sidecar, device } = line;
 		await sidecar.stop();
@@ -48,8 +56,9 @@ describeWith("mosquitto", "a sidecar that is killed", () => {
 		for (const topic of texts(app.requests().slice(before))) {
 			expect(acknowledged.has(topic), `${topic} came again`).toBe(false);
 		}
-	});
-});
+		seen(`${acknowledged.size} messages were acknowledged, and none of them came again`);
+	},
+);
 
 /** The topics of the messages to the sidecar whose PUBACK mosquitto has read, by its log. */
 function acknowledgedTopics(log: readonly string[]): Set<string> {

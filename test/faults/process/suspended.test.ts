@@ -1,0 +1,27 @@
+import { expect } from "vitest";
+import { fault } from "../support/fault.js";
+import { startFaultRun } from "../support/fault-run.js";
+
+fault(
+	{
+		rows: ["F-72"],
+		injected:
+			"the sidecar is stopped by SIGSTOP with messages at the app, until the broker has given it up, and goes on by SIGCONT",
+		scale: "5 s with a keep-alive of 2 s, instead of 120 s",
+	},
+	"suspended and resumed: no acknowledgement of before is sent, and everything is delivered",
+	async ({ seen }) => {
+		await using run = await startFaultRun({ seed: 72, app: { delayMs: 500 } });
+		run.publisher.burst(60);
+		run.caller.start(2);
+		await run.waitForCalls(5);
+		await run.freezeSidecar(5_000);
+		await run.broker.line(/Client sidecar-orders has exceeded timeout, disconnecting/);
+		run.publisher.burst(20);
+		const summary = await run.verify({ messages: 80, creates: 5 });
+		const connections = run.proxy.history.filter(({ event }) => event === "opened").length;
+		expect(connections).toBeGreaterThanOrEqual(2);
+		seen(`the broker gave it up; ${connections} connections; ${summary}`);
+	},
+	60_000,
+);
