@@ -6,7 +6,14 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** What the tests use of the machine, and the Debian package that has it. */
-const PROGRAMS = { mosquitto: "mosquitto", openssl: "openssl" };
+const PROGRAMS = {
+	mosquitto: "mosquitto",
+	prlimit: "util-linux",
+	unshare: "util-linux",
+	mount: "mount",
+	git: "git",
+	tar: "tar",
+};
 
 const ROOT = dirname(import.meta.dirname);
 const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"];

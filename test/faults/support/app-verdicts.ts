@@ -1,5 +1,8 @@
 import type { AppCall, Histories } from "./histories.js";
 
+/** The app is a process like others, and sees what happens on its connections a little later. */
+const SEEN_LATE_MS = 1_000;
+
 /** What the app's history says of each message. */
 export interface AppVerdict {
 	/** When the app, or a documented disposition, first settled it. */
@@ -27,12 +30,13 @@ export function appVerdicts({ app, appLosses, disposed }: Histories): ReadonlyMa
 	};
 	let losses = 0;
 	for (const call of app) {
-		while (losses < appLosses.length && appLosses[losses]! < call.at) losses++;
+		// What was on its way when the connection went may come a little later.
+		while (losses < appLosses.length && appLosses[losses]! < call.at - SEEN_LATE_MS) losses++;
 		const verdict = verdictOn(call.id);
 		verdict.firstCall ??= call;
 		const { status, answeredAt = Number.POSITIVE_INFINITY } = call;
 		// The answer may have been on its way when the connection went.
-		if (appLosses[losses] !== undefined && appLosses[losses]! < answeredAt + 1_000) verdict.lost++;
+		if (appLosses[losses] !== undefined && appLosses[losses]! < answeredAt + SEEN_LATE_MS) verdict.lost++;
 		if (status !== undefined && status >= 200 && status < 300) {
 			verdict.accepted++;
 			verdict.settledAt = Math.min(verdict.settledAt, answeredAt);

@@ -1,15 +1,16 @@
-import { type ComponentFields, component, untilReady } from "../../integration/sidecar/component.js";
-import { type AppProcess, type AppScript, startApp } from "../../support/app-process.js";
+import { component, untilReady } from "../../integration/sidecar/component.js";
+import type { AppProcess } from "../../support/app-process.js";
 import { eventually } from "../../support/eventually.js";
 import { freePort } from "../../support/free-port.js";
-import { type Mosquitto, type MosquittoOptions, startMosquitto } from "../../support/mosquitto.js";
+import type { Mosquitto } from "../../support/mosquitto.js";
 import { type SidecarOptions, type SidecarProcess, startSidecar } from "../../support/sidecar-process.js";
 import { ApiCaller } from "./api-caller.js";
 import { checkHistories, countFaults, type Minimum } from "./checker.js";
 import { failureReport } from "./failure-report.js";
-import { type FaultProxy, startFaultProxy } from "./fault-proxy.js";
+import type { FaultProxy } from "./fault-proxy.js";
+import { disposeAll, type FaultRunOptions, type FaultRunParts, startFaultRunParts } from "./fault-run-parts.js";
 import { type Histories, messageId } from "./histories.js";
-import { NumberedPublisher } from "./numbered-publisher.js";
+import type { NumberedPublisher } from "./numbered-publisher.js";
 import { seededRandom } from "./seeded-random.js";
 import type { Violation } from "./violation.js";
 import { historyTime } from "./wire-history.js";
@@ -17,24 +18,7 @@ import { historyTime } from "./wire-history.js";
 /** A mosquitto saves every second; on a busy machine a little later. */
 const SAVED_WITHIN_MS = 3_000;
 
-/** What differs from mosquitto with its data kept, an app that accepts all within 20 ms, and a component that reads `in/#`. */
-export interface FaultRunOptions {
-	/** Replays the schedule of a run. */
-	readonly seed: number;
-	readonly broker?: MosquittoOptions;
-	readonly app?: AppScript;
-	/** Of the component; `ackOrder` and `ordering` tell the checker as well. */
-	readonly fields?: ComponentFields;
-	readonly sidecar?: Omit<SidecarOptions, "components" | "appPort" | "httpPort">;
-	/** Topics below `in/` that the publisher uses in turn; default 4. */
-	readonly topics?: number;
-	/** Bytes behind each message's number; default 0. */
-	readonly paddingBytes?: number;
-	/** Called before the sidecar starts, for what must fire at its first packets. */
-	readonly before?: (run: FaultRun) => void;
-	/** Default true: resolves once the sidecar is ready. */
-	readonly untilReady?: boolean;
-}
+export type { FaultRunOptions } from "./fault-run-parts.js";
 
 /** What finish() found. */
 export interface FaultRunResult {
@@ -46,38 +30,16 @@ export interface FaultRunResult {
 
 /** Starts broker, proxies, app, sidecar and its supervisor. */
 export async function startFaultRun(options: FaultRunOptions): Promise<FaultRun> {
-	const parts: AsyncDisposable[] = [];
-	const started = <Part extends AsyncDisposable>(part: Part): Part => {
-		parts.unshift(part);
-		return part;
-	};
+	const parts = await startFaultRunParts(options);
 	try {
-		const broker = started(await startMosquitto({ persistence: true, autosaveInterval: 1, ...options.broker }));
-		const app = started(await startApp({ delayMs: [0, 20], ...options.app }));
-		const random = seededRandom(options.seed);
-		const proxy = started(await startFaultProxy(broker.port, { random }));
-		const appProxy = started(await startFaultProxy(app.port, { random, mqtt: false }));
-		const { topics = 4, paddingBytes = 0 } = options;
-		const publisher = started(await NumberedPublisher.connect(broker.url, topics, paddingBytes));
-		const run = new FaultRun(options, { broker, app, proxy, appProxy, publisher, random, parts });
+		const run = new FaultRun(options, parts);
 		options.before?.(run);
 		await run.start();
 		return run;
 	} catch (error) {
-		await disposeAll(parts);
+		await disposeAll(parts.started);
 		throw error;
 	}
-}
-
-interface Parts {
-	readonly broker: Mosquitto;
-	readonly app: AppProcess;
-	readonly proxy: FaultProxy;
-	readonly appProxy: FaultProxy;
-	readonly publisher: NumberedPublisher;
-	readonly random: () => number;
-	/** Last started first. */
-	readonly parts: AsyncDisposable[];
 }
 
 /** A whole installation under attack, which writes down what happens: publisher → broker → proxy → sidecar → proxy → app, and creates back. */
@@ -89,7 +51,7 @@ export class FaultRun implements AsyncDisposable {
 	/** Between sidecar and app. */
 	readonly appProxy: FaultProxy;
 	readonly publisher: NumberedPublisher;
-	/** Seeded. */
+	/** For the schedule: the seed gives the same numbers again. */
 	readonly random: () => number;
 	readonly #options: FaultRunOptions;
 	readonly #parts: AsyncDisposable[];
@@ -108,15 +70,15 @@ export class FaultRun implements AsyncDisposable {
 	#isFinished = false;
 	#lives = 1;
 
-	constructor(options: FaultRunOptions, { broker, app, proxy, appProxy, publisher, random, parts }: Parts) {
+	constructor(options: FaultRunOptions, { broker, app, proxy, appProxy, publisher, started }: FaultRunParts) {
 		this.#options = options;
 		this.broker = broker;
 		this.app = app;
 		this.proxy = proxy;
 		this.appProxy = appProxy;
 		this.publisher = publisher;
-		this.random = random;
-		this.#parts = parts;
+		this.random = seededRandom(options.seed);
+		this.#parts = started;
 	}
 
 	get sidecar(): SidecarProcess {
@@ -383,8 +345,4 @@ export class FaultRun implements AsyncDisposable {
 
 function later(ms: number): Promise<undefined> {
 	return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
-}
-
-async function disposeAll(parts: readonly AsyncDisposable[]): Promise<void> {
-	for (const part of parts) await part[Symbol.asyncDispose]();
 }
