@@ -76,6 +76,8 @@ fault(
 		again.ack();
 		await third.expect("puback", ({ messageId }) => messageId === 5);
 		expect([first, second, third].map(pubacks)).toEqual([0, 0, 1]);
+		expect(it.client.status().url.port).toBe(one.port);
+		await it.reported("other-broker", 2);
 		seen(
 			"three deliveries, none adopted; PUBACKs on the three connections: 0, 0, 1; three refused attempts before each change",
 		);
@@ -150,5 +152,21 @@ fault(
 			{ reason: "timeout" },
 		]);
 		seen("refused, then no CONNACK within 2 s, then online; after a loss online again at the same one");
+	},
+);
+
+fault(
+	{ rows: ["S-40"], injected: "two brokers that close every connection before CONNACK", scale: "an injected clock" },
+	"brokers that never accepted are tried in turn",
+	async ({ seen }) => {
+		const brokers = [await startScriptedBroker(), await startScriptedBroker()];
+		for (const broker of brokers) onTestFinished(() => broker[Symbol.asyncDispose]());
+		await using it = new ClientUnderTest(brokers.map(({ url }) => url).join(","));
+		it.client.connect().catch(() => {});
+		for (const [count, index] of [0, 1, 0, 1].entries()) {
+			(await brokers[index]!.accept()).close();
+			await pass(delayOf(await it.reported("connect-failed", count + 1)) + 1);
+		}
+		seen("four attempts: at the first, the second, the first, the second");
 	},
 );

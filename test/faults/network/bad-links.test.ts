@@ -6,6 +6,7 @@ import { startApp } from "../../support/app-process.js";
 import { eventually } from "../../support/eventually.js";
 import { startMosquitto } from "../../support/mosquitto.js";
 import { connectDevice } from "../../support/mqtt-device.js";
+import { startScriptedBroker } from "../../support/scripted-broker.js";
 import { startSidecar } from "../../support/sidecar-process.js";
 import { fault } from "../support/fault.js";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.js";
@@ -141,6 +142,34 @@ fault(
 		seen("10 messages in, in order and once; 10 creates 204; PINGRESP read; no connection lost");
 	},
 	90_000,
+);
+
+fault(
+	{ rows: ["F-07"], injected: "the connection is reset while twenty handlers work" },
+	"reset while the app works: the redeliveries take over what runs, and the app is asked once",
+	async ({ seen }) => {
+		await using broker = await startScriptedBroker();
+		await using app = await startApp({ delayMs: [3_000, 4_000] });
+		await using sidecar = await startSidecar({ components: component({ url: broker.url }), appPort: app.port });
+		await sidecar.line(/code=app-reachable /);
+		const ids = Array.from({ length: 20 }, (_, index) => index + 1);
+		const first = await broker.accept();
+		await first.greet();
+		await first.grant();
+		for (const id of ids) first.publish("in/a", `${id}`, { qos: 1, messageId: id });
+		await eventually(() => expect(app.requests()).toHaveLength(20));
+		first.reset();
+		const second = await broker.accept();
+		await second.greet({ sessionPresent: true });
+		await second.grant();
+		for (const id of ids) second.publish("in/a", `${id}`, { qos: 1, messageId: id, dup: true });
+		for (const id of ids) {
+			await second.expect("puback", ({ messageId }) => expect(messageId).toBe(id));
+			expect(texts(app.accepted())).toContain(`${id}`);
+		}
+		expect(app.requests()).toHaveLength(20);
+		seen("20 redelivered, 20 calls of the app, 20 PUBACKs in order on the second connection, each after its 2xx");
+	},
 );
 
 /** PUBLISHes of QoS 1 to the sidecar on connections that a fault ended, without a PUBACK that came before the fault. */

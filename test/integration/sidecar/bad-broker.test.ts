@@ -5,7 +5,6 @@ import { packetCorpus } from "../../support/packet-corpus.js";
 import { type ScriptedBroker, startScriptedBroker } from "../../support/scripted-broker.js";
 import { startSidecar } from "../../support/sidecar-process.js";
 import { component, logged, untilReady } from "./component.js";
-import { texts } from "./line.js";
 
 /** One of each packet type and clause. */
 const MALFORMED = [
@@ -54,27 +53,4 @@ describe("a broker that breaks the protocol", () => {
 		);
 		await untilReady(sidecar);
 	}, 60_000);
-
-	test("F-07: reset while the app works: the redeliveries take over what runs, and the app is asked once", async () => {
-		await using broker = await startScriptedBroker();
-		await using app = await startApp({ delayMs: [3_000, 4_000] });
-		await using sidecar = await startSidecar({ components: component({ url: broker.url }), appPort: app.port });
-		await sidecar.line(/code=app-reachable /);
-		const ids = Array.from({ length: 20 }, (_, index) => index + 1);
-		const first = await broker.accept();
-		await first.greet();
-		await first.grant();
-		for (const id of ids) first.publish("in/a", `${id}`, { qos: 1, messageId: id });
-		await eventually(() => expect(app.requests()).toHaveLength(20));
-		first.reset();
-		const second = await broker.accept();
-		await second.greet({ sessionPresent: true });
-		await second.grant();
-		for (const id of ids) second.publish("in/a", `${id}`, { qos: 1, messageId: id, dup: true });
-		for (const id of ids) {
-			await second.expect("puback", ({ messageId }) => expect(messageId).toBe(id));
-			expect(texts(app.accepted())).toContain(`${id}`);
-		}
-		expect(app.requests()).toHaveLength(20);
-	});
 });
