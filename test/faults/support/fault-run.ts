@@ -166,11 +166,11 @@ export class FaultRun implements AsyncDisposable {
 		this.sidecar.signal("SIGTERM");
 	}
 
-	/** SIGSTOP for so long. */
-	async freezeSidecar(ms: number): Promise<void> {
+	/** SIGSTOP until that has come about. */
+	async freezeSidecar(until: Promise<unknown>): Promise<void> {
 		this.fault("sidecar frozen");
 		this.sidecar.signal("SIGSTOP");
-		await new Promise((resolve) => setTimeout(resolve, ms));
+		await until;
 		this.sidecar.signal("SIGCONT");
 	}
 

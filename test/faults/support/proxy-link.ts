@@ -79,7 +79,11 @@ export class ProxyLink {
 
 	/** RST to both sides. */
 	reset(): void {
-		for (const socket of Object.values(this.#sockets)) if (!socket.destroyed) socket.resetAndDestroy();
+		for (const socket of Object.values(this.#sockets)) {
+			// A socket that has sent its FIN can't be reset any more, and would stay open.
+			if (socket.writableEnded) socket.destroy();
+			else if (!socket.destroyed) socket.resetAndDestroy();
+		}
 		for (const pipe of Object.values(this.#pipes)) pipe.end();
 	}
 
