@@ -24,12 +24,16 @@ fault(
 		run.publisher.start(100);
 		run.caller.start(2, 20);
 		const played = await chaos(run, 60_000);
+		const healedAt = performance.now();
 		await run.settle({ liveMs: 45_000 });
+		const seconds = Math.round((performance.now() - healedAt) / 1_000);
 		for (const gauge of ["publishes_pending", "in_flight", "waiting", "unacknowledged", "held"]) {
 			await eventually(async () => expect(await metric(run.sidecar, `mqtt3_binding_${gauge}{`), gauge).toBe(0));
 		}
 		const summary = await run.verify({ messages: 500, creates: 10, faults: 15 });
-		seen(`seed ${seed}: ${summary}; ${[...played].map(([name, times]) => `${name} ${times}`).join(", ")}`);
+		seen(
+			`seed ${seed}: all accepted ${seconds} s after the last fault; ${summary}; ${[...played].map(([name, times]) => `${name} ${times}`).join(", ")}`,
+		);
 	},
 	240_000,
 );

@@ -221,6 +221,7 @@ export class FaultRun implements AsyncDisposable {
 		await this.appProxy.heal();
 		await this.#live(liveMs, historyTime());
 		await eventually(() => this.#unaccepted() === 0, { timeoutMs: liveMs, everyMs: 100 }).catch(() => {});
+		if (this.#brokerKills.length > 0) await this.#rest();
 		await this.caller.stop();
 	}
 
@@ -302,10 +303,18 @@ export class FaultRun implements AsyncDisposable {
 		}
 	}
 
+	/** Messages that must still come: those that a killed broker may have lost are not among them. */
 	#unaccepted(): number {
 		const { accepted } = this;
-		return this.publisher.records.filter(({ id, acknowledgedAt }) => acknowledgedAt !== undefined && !accepted.has(id))
-			.length;
+		return this.publisher.records.filter(({ id, acknowledgedAt: at }) => {
+			if (at === undefined || accepted.has(id)) return false;
+			return !this.#brokerKills.some((kill) => at >= kill.savedAt && at <= kill.at);
+		}).length;
+	}
+
+	/** Nothing more comes: what a killed broker had saved after all has come as well. */
+	async #rest(): Promise<void> {
+		for (let before = -1; before < this.app.requests().length; await later(1_000)) before = this.app.requests().length;
 	}
 
 	async #launch(options: Omit<SidecarOptions, "components" | "appPort" | "httpPort">): Promise<void> {
