@@ -91,3 +91,24 @@ fault(
 		seen("sent again with the same identifier and DUP; no PUBACK on either connection");
 	},
 );
+
+fault(
+	{ rows: ["F-08"], injected: "FIN from the broker, which reads no more, while 8 MiB of ours wait for the socket" },
+	"a FIN is the end also where bytes of ours can't leave: they are not waited for",
+	async ({ seen }) => {
+		await using scene = await startScene();
+		const first = await scene.subscribed();
+		first.pause();
+		const published = scene.it.publish(Buffer.alloc(8 * 1024 * 1024));
+		await eventually(() => expect(scene.it.client.status().pending).toBe(1));
+		await pass(500);
+		first.halfClose();
+		expect((await scene.it.reported("disconnected")).error).toMatchObject({ reason: "closed" });
+		first.reset();
+		const second = await scene.subscribed({ sessionPresent: true });
+		const { messageId } = await second.expect("publish");
+		second.send({ cmd: "puback", messageId: messageId! });
+		expect(await published).toBe("ok");
+		seen("closed at once with bytes waiting; the publish went over the next connection");
+	},
+);
