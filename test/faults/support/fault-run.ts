@@ -12,6 +12,7 @@ import { disposeAll, type FaultRunOptions, type FaultRunParts, startFaultRunPart
 import { type Histories, messageId } from "./histories.js";
 import type { NumberedPublisher } from "./numbered-publisher.js";
 import { seededRandom } from "./seeded-random.js";
+import { Supervisor } from "./supervisor.js";
 import type { Violation } from "./violation.js";
 import { historyTime } from "./wire-history.js";
 
@@ -60,15 +61,10 @@ export class FaultRun implements AsyncDisposable {
 	readonly #brokerKills: { readonly at: number; readonly savedAt: number }[] = [];
 	readonly #stops: number[] = [];
 	readonly #violations: Violation[] = [];
-	#sidecar: SidecarProcess | undefined;
 	#caller: ApiCaller | undefined;
-	#expectsEnd = false;
-	readonly #supervisors: Promise<void>[] = [];
-	/** Not started again. */
-	readonly #retired = new Set<SidecarProcess>();
+	/** Of all sidecars; the last one serves. */
+	readonly #supervisors: Supervisor[] = [];
 	#isSettled = false;
-	#isFinished = false;
-	#lives = 1;
 
 	constructor(options: FaultRunOptions, { broker, app, proxy, appProxy, publisher, started }: FaultRunParts) {
 		this.#options = options;
@@ -82,8 +78,7 @@ export class FaultRun implements AsyncDisposable {
 	}
 
 	get sidecar(): SidecarProcess {
-		if (this.#sidecar === undefined) throw new Error("the sidecar was not started yet");
-		return this.#sidecar;
+		return this.#supervisor.sidecar;
 	}
 
 	/** Calls `create`. */
@@ -109,7 +104,7 @@ export class FaultRun implements AsyncDisposable {
 
 	/** Starts of the sidecar. */
 	get lives(): number {
-		return this.#lives;
+		return this.#supervisors.reduce((sum, { lives }) => sum + lives, 0);
 	}
 
 	/** Starts the sidecar; startFaultRun has done that. */
@@ -121,12 +116,12 @@ export class FaultRun implements AsyncDisposable {
 
 	/** A rolling upgrade: another sidecar with the same component starts, and takes over when it listens; then the one before is stopped. */
 	async replaceSidecar(options: Omit<SidecarOptions, "components" | "appPort" | "httpPort">): Promise<void> {
-		const old = this.sidecar;
+		const old = this.#supervisor;
 		this.fault("sidecar replaced");
-		this.#retired.add(old);
+		old.retire();
 		await this.#launch(options);
 		this.#stops.push(historyTime());
-		await old.stop();
+		await old.sidecar.stop();
 	}
 
 	#components(): string {
@@ -148,7 +143,7 @@ export class FaultRun implements AsyncDisposable {
 	/** What follows ends the sidecar, or may: its end is no violation. */
 	expectEnd(what: string): void {
 		this.fault(what);
-		this.#expectsEnd = true;
+		this.#supervisor.expectEnd();
 	}
 
 	/** SIGKILL to the sidecar; the supervisor starts it again. Does nothing while it is down. */
@@ -228,11 +223,15 @@ export class FaultRun implements AsyncDisposable {
 	/** Settles if that was not done, ends the sidecar, and holds the histories against the invariants. */
 	async finish(minimum: Minimum, options?: { readonly liveMs?: number }): Promise<FaultRunResult> {
 		await this.settle(options);
-		this.#isFinished = true;
+		this.#supervisor.retire();
 		await this.sidecar.stop();
-		await Promise.all(this.#supervisors);
+		await Promise.all(this.#supervisors.map(({ done }) => done));
 		const histories = this.histories();
-		const violations = [...this.#violations, ...checkHistories(histories, minimum)];
+		const violations = [
+			...this.#violations,
+			...this.#supervisors.flatMap((one) => one.violations),
+			...checkHistories(histories, minimum),
+		];
 		const accepted = histories.app.filter(({ status = 0 }) => status >= 200 && status < 300);
 		const messages = new Set(accepted.map(({ id }) => id)).size;
 		const creates = histories.creates.filter(({ answer }) => answer === "success").length;
@@ -276,11 +275,17 @@ export class FaultRun implements AsyncDisposable {
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
-		this.#isFinished = true;
+		for (const supervisor of this.#supervisors) supervisor.retire();
 		this.publisher.pause();
 		void this.#caller?.stop();
 		await disposeAll(this.#parts);
-		await Promise.all(this.#supervisors);
+		await Promise.all(this.#supervisors.map(({ done }) => done));
+	}
+
+	get #supervisor(): Supervisor {
+		const last = this.#supervisors.at(-1);
+		if (last === undefined) throw new Error("the sidecar was not started yet");
+		return last;
 	}
 
 	/** I9: a message that is published now is accepted in time. */
@@ -325,30 +330,7 @@ export class FaultRun implements AsyncDisposable {
 			...options,
 		});
 		this.#parts.unshift(sidecar);
-		this.#sidecar = sidecar;
-		this.#supervisors.push(this.#supervise(sidecar));
-	}
-
-	async #supervise(sidecar: SidecarProcess): Promise<void> {
-		for (;;) {
-			const { code, signal } = await sidecar.exited;
-			if (this.#isFinished || this.#retired.has(sidecar)) return;
-			if (!this.#expectsEnd) {
-				const message = `the sidecar ended by itself (${signal ?? code})`;
-				this.#violations.push({ invariant: "I10", message, witness: sidecar.output.slice(-10) });
-			}
-			this.#expectsEnd = false;
-			this.#lives++;
-			try {
-				await sidecar.start();
-			} catch (error) {
-				// Killed again before it listened.
-				if (!this.#expectsEnd && !this.#isFinished) {
-					this.#violations.push({ invariant: "I10", message: "the sidecar did not start", witness: [String(error)] });
-					return;
-				}
-			}
-		}
+		this.#supervisors.push(new Supervisor(sidecar));
 	}
 }
 
