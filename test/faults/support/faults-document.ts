@@ -1,5 +1,5 @@
 import type { FaultResult } from "./fault.js";
-import { type MatrixRow, mustBePlayed } from "./matrix.js";
+import { type MatrixRow, mustBePlayed, OPEN } from "./matrix.js";
 
 /** A test that passed. */
 export interface PlayedFault extends FaultResult {
@@ -10,6 +10,7 @@ export interface PlayedFault extends FaultResult {
 /** The text of docs/faults.md. */
 export function faultsDocument(matrix: readonly MatrixRow[], played: readonly PlayedFault[]): string {
 	const apart = matrix.filter(({ later, notApplicable }) => later !== undefined || notApplicable !== undefined);
+	const open = matrix.filter(({ id }) => OPEN.has(id) && !played.some(({ rows }) => rows.includes(id)));
 	return `# Faults
 
 Written by \`npm run test:faults -- --write\` from what a run recorded: what was done to the sidecar, its broker, its app or its machine, and
@@ -28,7 +29,7 @@ ${table(matrix, played, "S-")}
 
 | row | what | why |
 | --- | --- | --- |
-${apart.map((row) => `| ${row.id} | ${cell(row.fault)} | ${cell(reason(row))} |`).join("\n")}
+${[...apart.map((row) => notPlayed(row, reason(row))), ...open.map((row) => notPlayed(row, "no test plays it yet"))].join("\n")}
 `;
 }
 
@@ -47,6 +48,10 @@ function line(row: MatrixRow, { injected, scale, seen, sentence, file }: PlayedF
 	const how = scale === undefined ? injected : `${injected} (scale: ${scale})`;
 	const test = `[${cell(sentence)}](../${file})`;
 	return `| ${row.id} | ${cell(row.fault)} | ${cell(how)} | ${cell(row.expected)} | ${cell(seen.join("; "))} | ${test} |`;
+}
+
+function notPlayed({ id, fault }: MatrixRow, why: string): string {
+	return `| ${id} | ${cell(fault)} | ${cell(why)} |`;
 }
 
 function reason({ later, notApplicable, partly }: MatrixRow): string {
