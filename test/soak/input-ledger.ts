@@ -7,9 +7,10 @@ import type { Violations } from "./violations.js";
 interface Open {
 	/** When the broker acknowledged it to the publisher. */
 	publishedAt?: number;
-	/** When the broker first and last sent it to the sidecar. */
+	/** When the broker first sent it to the sidecar. */
 	firstSentAt?: number;
-	sentAt?: number;
+	/** When the connection was made on which it was sent last: what a partition held back, a broker that is dead by now may have sent. */
+	connectionAt?: number;
 	/** An attempt failed, or may have when the app died: it may be passed over. */
 	refused?: boolean;
 	acknowledged?: boolean;
@@ -37,6 +38,8 @@ export class InputLedger {
 	lostByBroker = 0;
 	readonly #open = new Map<number, Open>();
 	readonly #acceptedAt = new Numbered();
+	/** By connection that is open. */
+	readonly #openedAt = new Map<number, number>();
 	readonly #wire = new Map<number, Unacknowledged[]>();
 	/** The latest ones on the wire. */
 	#pubacks: { readonly epoch: number; readonly at: number }[] = [];
@@ -80,12 +83,14 @@ export class InputLedger {
 	/** What it had in its hands has failed, or not. */
 	appKilled(): void {
 		for (const list of this.#wire.values()) this.atRisk += list.length;
-		for (const entry of this.#open.values()) if (entry.sentAt !== undefined) entry.refused = true;
+		for (const entry of this.#open.values()) if (entry.firstSentAt !== undefined) entry.refused = true;
 	}
 
 	/** What the app accepted before must have been told already. */
 	wire(event: WireEvent): void {
+		if (event.event === "opened") this.#openedAt.set(event.epoch, event.at);
 		if (event.event === "closed") {
+			this.#openedAt.delete(event.epoch);
 			this.atRisk += this.#wire.get(event.epoch)?.length ?? 0;
 			this.atRisk += this.#pubacks.filter(({ epoch, at }) => epoch === event.epoch && event.at - at < UNREAD_MS).length;
 			this.#pubacks = this.#pubacks.filter(({ epoch }) => epoch > event.epoch);
@@ -98,7 +103,7 @@ export class InputLedger {
 			if (Number.isNaN(number) || packet.id === undefined) return;
 			const entry = this.#entry(number);
 			entry.firstSentAt ??= at;
-			entry.sentAt = at;
+			entry.connectionAt = this.#openedAt.get(epoch) ?? at;
 			const list = this.#wire.get(epoch) ?? [];
 			this.#wire.set(epoch, list);
 			if (!list.some(({ id }) => id === packet.id)) list.push({ id: packet.id, number });
@@ -112,9 +117,9 @@ export class InputLedger {
 			([number, { publishedAt }]) =>
 				publishedAt !== undefined && publishedAt < publishedBefore && !this.hasAccepted(number),
 		);
-		const ours = lost.filter(([, { publishedAt, sentAt }]) => {
+		const ours = lost.filter(([, { publishedAt, connectionAt }]) => {
 			const killedAt = this.#disruptions.killSoonAfter(publishedAt!);
-			return killedAt === undefined || (sentAt !== undefined && sentAt > killedAt);
+			return killedAt === undefined || (connectionAt !== undefined && connectionAt > killedAt);
 		});
 		this.lostByBroker = lost.length - ours.length;
 		return ours.map(([number]) => number);
@@ -171,6 +176,6 @@ export class InputLedger {
 	#settle(number: number): void {
 		const entry = this.#open.get(number);
 		if (entry === undefined || !this.hasAccepted(number)) return;
-		if (entry.acknowledged || entry.sentAt === undefined) this.#open.delete(number);
+		if (entry.acknowledged || entry.firstSentAt === undefined) this.#open.delete(number);
 	}
 }
