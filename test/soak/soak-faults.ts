@@ -10,11 +10,20 @@ export interface SoakFault {
 	readonly victim: Victim;
 	/** Connections or processes end: copies may follow. */
 	readonly cuts: boolean;
+	/** The sidecar may see a FIN of its broker, and be taken back at once. */
+	readonly finishes: boolean;
 	/** `ms`: how long it lasts. Resolves when all is whole again. */
 	readonly play: (parts: SoakParts, ms: number) => Promise<void>;
 	/** The least and the greatest `ms`. */
 	readonly lasts: readonly [number, number];
 }
+
+const FINISHING: ReadonlySet<string> = new Set([
+	"broker stopped and started",
+	"broker killed and started",
+	"half-open from the broker",
+	"half-open from the sidecar",
+]);
 
 function fault(
 	victim: Victim,
@@ -23,7 +32,7 @@ function fault(
 	lasts: SoakFault["lasts"],
 	play: SoakFault["play"],
 ): SoakFault {
-	return { victim, name, cuts, lasts, play };
+	return { victim, name, cuts, finishes: FINISHING.has(name), lasts, play };
 }
 
 async function misbehave({ app }: SoakParts, manner: Parameters<typeof app.behave>[0], ms: number): Promise<void> {

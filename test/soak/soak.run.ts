@@ -18,5 +18,6 @@ test("nothing is lost while everything breaks", { timeout: 0 }, async () => {
 	writeFileSync(join(SOAK_OUT!, "soak.svg"), soakPicture(result));
 	writeFileSync(join(SOAK_OUT!, "soak.md"), report);
 	console.log(`\n${report}\nin ${SOAK_OUT}: soak.md, soak.svg`);
+	if (result.violations.count > 0) writeFileSync(join(SOAK_OUT!, "soak.log"), `${result.log.join("\n")}\n`);
 	expect(result.violations.first).toEqual([]);
 });

@@ -4,6 +4,7 @@ import { Disruptions } from "./disruptions.js";
 import { InputLedger } from "./input-ledger.js";
 import { OutputLedger } from "./output-ledger.js";
 import { SOAK_FAULTS, type SoakFault } from "./soak-faults.js";
+import { SoakLog } from "./soak-log.js";
 import { type SoakParts, withSoakParts } from "./soak-parts.js";
 import { lookAt, SoakSamples } from "./soak-samples.js";
 import { SoakTraffic } from "./soak-traffic.js";
@@ -18,6 +19,9 @@ const LEAST_A_MINUTE = 500;
 /** The chance that a second fault comes into the first. */
 const SECOND = 0.25;
 const TAKE_MS = 100;
+/** A third FIN within a minute would be another client with the same identifier (docs/decisions/0017), to be left slower on purpose. */
+const MAX_FINISHES = 2;
+const FINISHES_WITHIN_MS = 75_000;
 
 /** What a soak takes. */
 export interface SoakOptions {
@@ -34,6 +38,8 @@ export interface SoakResult extends SoakOptions {
 	readonly output: OutputLedger;
 	readonly disruptions: Disruptions;
 	readonly samples: SoakSamples;
+	/** Faults, and the sidecar's own log. */
+	readonly log: readonly string[];
 	readonly startedAt: number;
 	readonly lost: number;
 	readonly longestRecovery: { readonly ms: number; readonly fault: string };
@@ -56,8 +62,11 @@ class Soak {
 	readonly #input = new InputLedger(this.#disruptions, this.#violations);
 	readonly #output = new OutputLedger(this.#disruptions, this.#violations);
 	readonly #samples = new SoakSamples();
+	readonly #log = new SoakLog();
 	readonly #startedAt = historyTime();
 	readonly #hurt = new Set<string>();
+	/** When such faults began, the latest ones. */
+	#finishes: number[] = [];
 	#longestRecovery = { ms: 0, fault: "none" };
 	#doing = "calm";
 
@@ -71,6 +80,7 @@ class Soak {
 		await using traffic = await SoakTraffic.connect(this.#parts, this.#input, this.#output);
 		const timers = [
 			setInterval(() => traffic.take(), TAKE_MS),
+			setInterval(() => this.#log.read(this.#parts.sidecar), TAKE_MS),
 			setInterval(() => void this.#sample(), 1_000),
 			setInterval(() => this.#progress(), 5_000),
 		];
@@ -109,13 +119,19 @@ class Soak {
 
 	/** One whose victim is not hurt already. */
 	#choose(): SoakFault {
-		const possible = SOAK_FAULTS.filter(({ victim }) => !this.#hurt.has(victim));
+		this.#finishes = this.#finishes.filter((at) => historyTime() - at < FINISHES_WITHIN_MS);
+		const mayFinish = this.#finishes.length < MAX_FINISHES;
+		const possible = SOAK_FAULTS.filter(({ victim, finishes }) => !this.#hurt.has(victim) && (mayFinish || !finishes));
 		return possible[Math.floor(this.#random() * possible.length)]!;
 	}
 
-	async #play({ name, victim, cuts, lasts: [least, most], play }: SoakFault, traffic: SoakTraffic): Promise<void> {
+	async #play(fault: SoakFault, traffic: SoakTraffic): Promise<void> {
+		const { name, victim, cuts, lasts, play } = fault;
+		const [least, most] = lasts;
 		this.#hurt.add(victim);
 		this.#doing = name;
+		this.#log.add(`fault: ${name}`);
+		if (fault.finishes) this.#finishes.push(historyTime());
 		traffic.take();
 		const disruption = this.#disruptions.begin(name, cuts, historyTime());
 		if (name.startsWith("broker killed")) this.#disruptions.brokerKills.push(historyTime());
@@ -126,6 +142,7 @@ class Soak {
 			this.#violations.add(`${name}: ${(error as Error).message}`);
 		}
 		this.#hurt.delete(victim);
+		this.#log.add(`whole again: ${name}`);
 		await this.#recovered(name, traffic);
 		disruption.endedAt = historyTime();
 	}
@@ -145,6 +162,7 @@ class Soak {
 			if (this.#hurt.size > 0) return await this.#recovered(name, traffic);
 			if (ms < RECOVERY_MS) continue;
 			const what = this.#input.hasAccepted(probe) ? "no create succeeded" : `i-${probe} was not accepted`;
+			this.#log.add(`${name}: ${what} in time`);
 			this.#violations.add(`${name}: ${what} within ${RECOVERY_MS} ms after all was whole again (I9)`);
 			return;
 		}
@@ -222,6 +240,7 @@ class Soak {
 			output: this.#output,
 			disruptions: this.#disruptions,
 			samples: this.#samples,
+			log: this.#log.lines,
 			startedAt: this.#startedAt,
 			lost: lostIn.length + lostOut.length,
 			longestRecovery: this.#longestRecovery,
