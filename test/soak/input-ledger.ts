@@ -51,13 +51,6 @@ export class InputLedger {
 		this.#violations = violations;
 	}
 
-	/** Messages that the app has not accepted. */
-	get waiting(): number {
-		let waiting = 0;
-		for (const number of this.#open.keys()) if (!this.hasAccepted(number)) waiting++;
-		return waiting;
-	}
-
 	hasAccepted(number: number): boolean {
 		return this.#acceptedAt.get(number) !== undefined;
 	}

@@ -96,7 +96,7 @@ class Soak {
 			this.#doing = "settling";
 			traffic.stop();
 			const deadline = historyTime() + SETTLE_MS;
-			while (historyTime() < deadline && traffic.pending + this.#input.waiting + this.#output.waiting > 0)
+			while (historyTime() < deadline && traffic.pending + this.#input.lost().length + this.#output.lost().length > 0)
 				await sleep(100);
 			await sleep(1_000);
 			traffic.take();
@@ -191,8 +191,8 @@ class Soak {
 		this.#options.onProgress(
 			[
 				`${String(Math.floor(second / 60)).padStart(2)}:${String(second % 60).padStart(2, "0")}`,
-				`in ${this.#input.accepted} (${this.#input.waiting} wait)`,
-				`out ${this.#output.answers.success} (${this.#output.waiting} wait)`,
+				`in ${this.#input.accepted} (${this.#input.lost().length} wait)`,
+				`out ${this.#output.answers.success} (${this.#output.lost().length} wait)`,
 				`faults ${this.#disruptions.count}`,
 				`lost ${lost}`,
 				`violations ${this.#violations.count}`,
