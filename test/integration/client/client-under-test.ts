@@ -142,3 +142,9 @@ export async function startScene(changes: ClientChanges & { readonly subscribes?
 		},
 	};
 }
+
+/** The PUBREL that goes before the first QoS 2 publish of a process, and its answer. */
+export async function cleared(connection: ScriptedConnection): Promise<void> {
+	await connection.expect("pubrel", ({ messageId }) => messageId === 1);
+	connection.send({ cmd: "pubcomp", messageId: 1 });
+}

@@ -85,78 +85,9 @@ describe("publishing", () => {
 			await connection.expect("puback");
 		}
 	});
-
-	test("F-26: each of 1,000 completes with its own PUBACK, however these are shuffled", async () => {
-		await using scene = await startScene(QUIET);
-		const connection = await scene.online();
-		const settled: number[] = [];
-		for (let index = 0; index < 1_000; index++) {
-			void scene.it.publish(String(index)).then((result) => result === "ok" && settled.push(index));
-		}
-		const ids = new Map<number, number>();
-		for (let count = 0; count < 1_000; count++) {
-			const { messageId, payload } = await connection.expect("publish");
-			ids.set(Number(String(payload)), messageId!);
-		}
-		// 617 and 1,000 have no common factor: every index comes once.
-		const order = Array.from({ length: 1_000 }, (_, index) => (index * 617 + 13) % 1_000);
-		connection.send(...order.map((index) => ({ cmd: "puback" as const, messageId: ids.get(index)! })));
-		await eventually(() => expect(settled).toEqual(order));
-	});
-
-	test("F-24: a PUBACK that nothing waits for, a second one and one from an earlier connection complete nothing", async () => {
-		await using scene = await startScene(QUIET);
-		const first = await scene.online();
-		const one = scene.it.publish("one");
-		const { messageId } = await first.expect("publish");
-		first.send({ cmd: "puback", messageId: messageId! }, { cmd: "puback", messageId: messageId! });
-		expect(await one).toBe("ok");
-		let isSettled = false;
-		const two = scene.it.publish("two").then((result) => {
-			isSettled = true;
-			return result;
-		});
-		const old = (await first.expect("publish")).messageId!;
-		first.send({ cmd: "puback", messageId: messageId! }, { cmd: "puback", messageId: 60_000 });
-		await first.nothing(20);
-		first.close();
-		const second = await scene.online({ sessionPresent: false });
-		const again = (await second.expect("publish", ({ payload }) => String(payload) === "two")).messageId!;
-		expect(again).not.toBe(old);
-		second.send({ cmd: "puback", messageId: old });
-		await second.nothing(20);
-		expect(isSettled).toBe(false);
-		second.send({ cmd: "puback", messageId: again });
-		expect(await two).toBe("ok");
-	});
 });
 
 describe("sending again", () => {
-	test("[MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT-3.3.1-1] [MQTT-2.3.1-3] F-22: un-acknowledged ones go first on the resumed session: same identifiers, DUP, first order", async () => {
-		await using scene = await startScene(QUIET);
-		const first = await scene.online();
-		const results = ["one", "two", "three"].map((payload) => scene.it.publish(payload));
-		const ids: number[] = [];
-		for (let count = 0; count < 3; count++) ids.push((await first.expect("publish")).messageId!);
-		first.send({ cmd: "puback", messageId: ids[1]! });
-		expect(await results[1]).toBe("ok");
-		first.reset();
-		await eventually(() => expect(scene.it.client.state).not.toBe("online"));
-		results.push(scene.it.publish("four"));
-		const second = await scene.online({ sessionPresent: true });
-		for (const [text, id] of [
-			["one", ids[0]],
-			["three", ids[2]],
-		] as const) {
-			await second.expect("publish", (it) => String(it.payload) === text && it.messageId === id && it.dup);
-			second.send({ cmd: "puback", messageId: id! });
-		}
-		const four = await second.expect("publish", (it) => String(it.payload) === "four" && !it.dup);
-		second.send({ cmd: "puback", messageId: four.messageId! });
-		expect(await Promise.all(results)).toEqual(["ok", "ok", "ok", "ok"]);
-		await second.nothing(20);
-	});
-
 	test("it may take several connections, and stays in order", async () => {
 		await using scene = await startScene(QUIET);
 		const results = ["one", "two"].map((payload) => scene.it.publish(payload));

@@ -1,7 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { eventually } from "../../support/eventually.js";
-import type { ScriptedConnection } from "../../support/scripted-broker.js";
-import { startScene } from "./client-under-test.js";
+import { cleared, startScene } from "./client-under-test.js";
 
 const TWO = { subscriptions: [{ filter: "a/#", qos: 2 as const }] };
 
@@ -84,12 +82,6 @@ describe("QoS 2 inbound", () => {
 		await connection.expect("pubrec", ({ messageId }) => messageId === 7);
 	});
 });
-
-/** The PUBREL that goes before the first QoS 2 publish of a process. */
-async function cleared(connection: ScriptedConnection): Promise<void> {
-	await connection.expect("pubrel", ({ messageId }) => messageId === 1);
-	connection.send({ cmd: "pubcomp", messageId: 1 });
-}
 
 describe("QoS 2 outbound", () => {
 	test("[MQTT-4.3.3-1] PUBLISH, PUBREC, PUBREL, PUBCOMP, and only then it has succeeded; before the first, PUBREL frees the identifier", async () => {
@@ -199,49 +191,5 @@ describe("QoS 2 outbound", () => {
 		const second = await scene.online({ sessionPresent: false });
 		expect(await published).toMatch(/^outcome unknown: /);
 		await second.nothing(30);
-	});
-});
-
-describe("F-25: an answer that does not fit the publish closes the connection, and the message is tried again", () => {
-	test("PUBREC for QoS 1", async () => {
-		await using scene = await startScene({ subscribes: false });
-		const first = await scene.online();
-		const published = scene.it.publish("m");
-		const { messageId } = await first.expect("publish");
-		first.send({ cmd: "pubrec", messageId: messageId! });
-		await first.closed;
-		expect((await scene.it.reported("disconnected")).message).toContain("[MQTT-4.3.2-1]");
-		const second = await scene.online({ sessionPresent: true });
-		await second.expect("publish", (it) => it.messageId === messageId && it.dup);
-		second.send({ cmd: "puback", messageId: messageId! });
-		expect(await published).toBe("ok");
-	});
-
-	test("PUBACK for QoS 2", async () => {
-		await using scene = await startScene({ subscribes: false });
-		const first = await scene.online();
-		const published = scene.it.publish("m", { qos: 2 });
-		await cleared(first);
-		await first.expect("publish");
-		first.send({ cmd: "puback", messageId: 1 });
-		await first.closed;
-		expect((await scene.it.reported("disconnected")).message).toContain("[MQTT-4.3.3-1]");
-		const second = await scene.online({ sessionPresent: true });
-		await second.expect("publish", ({ dup }) => dup);
-		second.send({ cmd: "pubrec", messageId: 1 });
-		await cleared(second);
-		expect(await published).toBe("ok");
-	});
-
-	test("PUBREC and PUBCOMP that nothing waits for are ignored", async () => {
-		await using scene = await startScene({ subscribes: false });
-		const connection = await scene.online();
-		connection.send(
-			{ cmd: "pubrec", messageId: 1 },
-			{ cmd: "pubcomp", messageId: 1 },
-			{ cmd: "pubrec", messageId: 99 },
-		);
-		await connection.nothing(30);
-		await eventually(() => expect(scene.it.client.state).toBe("online"));
 	});
 });
