@@ -171,31 +171,6 @@ describe("[MQTT-4.8.0-1] a packet that no session takes from a broker is a viola
 	});
 });
 
-describe("F-28: three publishes are never answered while the identifiers go round", () => {
-	it("[MQTT-2.3.1-2] [MQTT-2.3.1-3] no identifier is used while it is taken, and everything else is answered", () => {
-		const { session, write } = setup();
-		const stuck = [toPublish("stuck"), toPublish("stuck"), toPublish("stuck")];
-		let used = 0;
-		let answered = 0;
-		for (let round = 0; round < 40; round++) {
-			const batch = Array.from({ length: 2_000 }, () => toPublish("a"));
-			for (const publish of batch) session.outbound.enqueue(publish);
-			if (round % 10 === 5 && stuck[used] !== undefined) session.outbound.enqueue(stuck[used++]!);
-			const taken = new Set(stuck.slice(0, used - 1).map(({ packetId }) => packetId));
-			const ids = write().map((line) => line.split(" "));
-			for (const [, text, id] of ids) {
-				expect(taken.has(Number(id))).toBe(false);
-				taken.add(Number(id));
-				if (text === "a") session.receive(answer("pubAck", Number(id)));
-			}
-			answered += batch.filter(({ outcome }) => outcome === "done").length;
-		}
-		expect(used).toBe(3);
-		expect([answered, session.outbound.pending, session.unexpected]).toEqual([80_000, 3, 0]);
-		expect(new Set(stuck.map(({ packetId }) => packetId)).size).toBe(3);
-	});
-});
-
 function violation(act: () => void): string {
 	try {
 		act();

@@ -57,25 +57,6 @@ describe("F-29: a broker that stops reading", () => {
 });
 
 describe("I8: publishes are bounded", () => {
-	test("2,048 of them; the next is not sent, at once, until one is answered; given-up ones count", async () => {
-		await using scene = await startScene(QUIET);
-		const connection = await scene.online();
-		const ids: number[] = [];
-		const all = Array.from({ length: 2_048 }, (_, index) =>
-			scene.it.publish("m", index < 1_000 ? { timeoutMs: 2_000 } : {}),
-		);
-		for (let count = 0; count < 2_048; count++) ids.push((await connection.expect("publish")).messageId!);
-		await pass(2_500);
-		expect(await all[0]).toMatch(/^outcome unknown/);
-		const refused = scene.it.client.publish({ topic: "a", payload: Buffer.alloc(1), qos: 1, retain: false });
-		await expect(refused).rejects.toMatchObject({ outcome: "not-sent", pending: true });
-		await expect(refused).rejects.toThrow("not sent: too many pending: 2048 publishes");
-		connection.send({ cmd: "puback", messageId: ids[0]! });
-		await eventually(() => expect(scene.it.client.status().pending).toBe(2_047));
-		void scene.it.publish("fits again");
-		await connection.expect("publish", ({ payload }) => String(payload) === "fits again");
-	});
-
 	test("64 MiB of them", async () => {
 		await using scene = await startScene(QUIET);
 		const connection = await scene.online();

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { MqttProtocolError } from "../../../src/errors.js";
 import { eventually } from "../../support/eventually.js";
 import { startScene } from "./client-under-test.js";
 
@@ -56,23 +55,6 @@ describe("publishing", () => {
 		}
 	});
 
-	test.each([
-		["MQTT-3.3.2-2", "a/#"],
-		["MQTT-4.7.1-1", "a/+/b"],
-		["MQTT-4.7.3-1", ""],
-		["MQTT-4.7.3-2", "a\0b"],
-		["MQTT-1.5.3-2", "\0"],
-		["MQTT-1.5.3-1", "a\ud800b"],
-		["MQTT-4.7.3-3", "t".repeat(65_536)],
-	])("[%s] F-32: a topic that is none is refused before anything is touched", async (_, topic) => {
-		await using scene = await startScene(QUIET);
-		const connection = await scene.online();
-		const published = scene.it.client.publish({ topic, payload: Buffer.from("m"), qos: 1, retain: false });
-		await expect(published).rejects.toThrow(MqttProtocolError);
-		await connection.nothing(20);
-		expect(scene.it.client.status().pending).toBe(0);
-	});
-
 	test("F-86: from inside a handler it works while the broker waits for that very message's PUBACK", async () => {
 		await using scene = await startScene({
 			onDelivery: (delivery) => void scene.it.publish("answer").then(() => delivery.ack()),
@@ -126,38 +108,4 @@ describe("sending again", () => {
 		first.close();
 		await (await scene.online({ sessionPresent: true })).nothing(30);
 	});
-});
-
-test("[MQTT-2.3.1-2] F-28: 70,000 publishes wrap the identifiers, and none that is still un-acknowledged is used again", {
-	timeout: 60_000,
-}, async () => {
-	await using scene = await startScene(QUIET);
-	const connection = await scene.online();
-	const stuck = new Set<number>();
-	const given: Promise<string>[] = [];
-	const controller = new AbortController();
-	for (let index = 0; index < 3; index++) {
-		given.push(scene.it.publish("stuck", { signal: controller.signal }));
-		stuck.add((await connection.expect("publish")).messageId!);
-	}
-	controller.abort();
-	for (const result of await Promise.all(given)) expect(result).toMatch(/^outcome unknown: /);
-	const payload = Buffer.from("m");
-	const seen = new Set<number>();
-	for (let round = 0; round < 70; round++) {
-		const batch = Array.from({ length: 1_000 }, () => scene.it.publish(payload, { timeoutMs: 60_000 }));
-		const acks = [];
-		const live = new Set<number>();
-		for (let count = 0; count < 1_000; count++) {
-			const { messageId } = await connection.expect("publish");
-			live.add(messageId!);
-			seen.add(messageId!);
-			acks.push({ cmd: "puback" as const, messageId: messageId! });
-		}
-		expect(live.size).toBe(1_000);
-		connection.send(...acks);
-		expect(new Set(await Promise.all(batch))).toEqual(new Set(["ok"]));
-	}
-	expect(seen.size).toBeGreaterThan(65_000);
-	for (const id of stuck) expect(seen).not.toContain(id);
 });
