@@ -1,28 +1,24 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished } from "vitest";
+import { component, logged, untilReady } from "../../integration/sidecar/component.js";
 import { startApp } from "../../support/app-process.js";
 import { eventually } from "../../support/eventually.js";
 import { packetCorpus } from "../../support/packet-corpus.js";
 import { type ScriptedBroker, startScriptedBroker } from "../../support/scripted-broker.js";
 import { startSidecar } from "../../support/sidecar-process.js";
-import { component, logged, untilReady } from "./component.js";
+import { fault } from "../support/fault.js";
+
+const wrong = packetCorpus.filter(({ from, clause }) => from === "server" && clause !== undefined);
 
 /** One of each packet type and clause. */
-const MALFORMED = [
-	...new Map(
-		packetCorpus
-			.filter(({ from, clause }) => from === "server" && clause !== undefined)
-			.map((one) => [`${one.bytes[0]! >> 4} ${one.clause}`, one]),
-	).values(),
-];
+const MALFORMED = [...new Map(wrong.map((one) => [`${one.bytes[0]! >> 4} ${one.clause}`, one])).values()];
 
-async function startScripted(): Promise<ScriptedBroker> {
-	const broker = await startScriptedBroker();
-	onTestFinished(() => broker[Symbol.asyncDispose]());
-	return broker;
-}
-
-describe("a broker that breaks the protocol", () => {
-	test(`F-53: ${MALFORMED.length} malformed packets: each ends its connection, the log names the clause, the next connection is fine`, async () => {
+fault(
+	{
+		rows: ["F-53"],
+		injected: `${MALFORMED.length} malformed packets, one of each type and clause, to a sidecar with a component each, whose app has a message in hand`,
+	},
+	"each ends its connection and no other, the log names the clause, nothing is acknowledged, the process lives and gets ready again",
+	async ({ seen }) => {
 		await using app = await startApp({ end: "hang" });
 		const brokers = await Promise.all(MALFORMED.map(startScripted));
 		const components = brokers.map(({ url }, index) => component({ name: `case-${index}`, url, route: "/events" }));
@@ -52,5 +48,13 @@ describe("a broker that breaks the protocol", () => {
 			}),
 		);
 		await untilReady(sidecar);
-	}, 60_000);
-});
+		seen(`${MALFORMED.length} connections ended, each with its clause in one line of the log; ready again`);
+	},
+	60_000,
+);
+
+async function startScripted(): Promise<ScriptedBroker> {
+	const broker = await startScriptedBroker();
+	onTestFinished(() => broker[Symbol.asyncDispose]());
+	return broker;
+}
