@@ -66,22 +66,6 @@ describeWith("mosquitto", "publishing to a real broker", () => {
 		await eventually(() => expect(it.client.status().outstanding).toBe(0));
 	});
 
-	test("F-52: messages larger than maxPayloadSize come as their size, and the others go on", async () => {
-		await using mosquitto = await startMosquitto();
-		await using it = new ClientUnderTest(mosquitto.url, {
-			onDelivery: (delivery) => (delivery.packet.skipped ? delivery.passOver() : void delivery.ack()),
-		});
-		it.client.subscribe();
-		await it.client.connect();
-		await it.reported("subscribed");
-		await using device = await connectDevice(mosquitto.url);
-		await device.publish("a/large", Buffer.alloc(8 * 1024 * 1024));
-		await device.publishAll(50, (index) => ({ topic: "a/b", payload: String(index) }));
-		await it.delivered(51);
-		await eventually(() => expect(it.client.status().outstanding).toBe(1));
-		expect(it.deliveries[0]!.packet).toMatchObject({ topic: "a/large", skipped: true, payloadSize: 8 * 1024 * 1024 });
-	});
-
 	test("F-87: 20 messages of 4 MiB at once pause the reading at the cap, and all of them arrive", async () => {
 		await using mosquitto = await startMosquitto();
 		const size = 4 * 1024 * 1024;
