@@ -4,18 +4,6 @@ import { cleared, startScene } from "./client-under-test.js";
 const TWO = { subscriptions: [{ filter: "a/#", qos: 2 as const }] };
 
 describe("QoS 2 inbound", () => {
-	test("[MQTT-4.3.3-2] [MQTT-3.3.4-1] F-60: acceptance releases PUBREC, PUBREL is answered PUBCOMP, also where QoS 1 was granted", async () => {
-		await using scene = await startScene();
-		const connection = await scene.subscribed();
-		connection.publish("a/b", "m", { qos: 2, messageId: 9 });
-		const delivery = await scene.it.delivered(1);
-		await connection.nothing(20);
-		delivery.ack();
-		await connection.expect("pubrec", ({ messageId }) => messageId === 9);
-		connection.send({ cmd: "pubrel", messageId: 9 });
-		await connection.expect("pubcomp", ({ messageId }) => messageId === 9);
-	});
-
 	test("[MQTT-4.3.3-2] until its PUBREL an equal PUBLISH is answered and not delivered, whatever DUP says", async () => {
 		await using scene = await startScene({ ...TWO, onDelivery: (delivery) => delivery.ack() });
 		const connection = await scene.subscribed();
@@ -141,25 +129,6 @@ describe("QoS 2 outbound", () => {
 		third.send({ cmd: "pubcomp", messageId: 1 });
 		expect(await published).toBe("ok");
 		await third.nothing(20);
-	});
-
-	test("F-90: given up before PUBREC, the resumed session gets PUBREL and never the PUBLISH", async () => {
-		await using scene = await startScene({ subscribes: false });
-		const first = await scene.online();
-		const controller = new AbortController();
-		const published = scene.it.publish("m", { qos: 2, signal: controller.signal });
-		await cleared(first);
-		await first.expect("publish");
-		controller.abort();
-		expect(await published).toMatch(/^outcome unknown: /);
-		first.close();
-		const second = await scene.online({ sessionPresent: true });
-		const next = scene.it.publish("n", { qos: 2 });
-		await cleared(second);
-		await second.expect("publish", ({ payload, dup }) => String(payload) === "n" && !dup);
-		second.send({ cmd: "pubrec", messageId: 1 });
-		await cleared(second);
-		expect(await next).toBe("ok");
 	});
 
 	test("given up after PUBREC, the handshake is finished all the same", async () => {
