@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { eventually } from "../../support/eventually.js";
 import { describeWith } from "../../support/left-out.js";
-import { logged, reasons } from "./component.js";
+import { logged } from "./component.js";
 import { distinct, numbers, startLine, texts } from "./line.js";
 
 describeWith("mosquitto", "an app that is slow", () => {
@@ -57,22 +57,6 @@ describeWith("mosquitto", "an app that is slow", () => {
 			expect(distinct(texts(await app.acceptedAtLeast(100)))).toEqual(numbers(100));
 			expect(mostAtOnce(app.requests())).toBe(3);
 		}
-	}, 60_000);
-
-	test.concurrent("F-40: it answers in any order: acknowledgements leave in the order of arrival all the same", async () => {
-		await using line = await startLine({
-			broker: { maxInflightMessages: 0, logPackets: true },
-			app: { delayMs: [0, 300] },
-		});
-		const { broker, app, device, sidecar } = line;
-		await device.publishAll(300, (index) => ({ topic: "in/a", payload: String(index) }));
-		const accepted = texts(await app.acceptedAtLeast(300));
-		expect(accepted, "they really came back in another order").not.toEqual(numbers(300));
-		const ids = (pattern: RegExp) => broker.log.flatMap((text) => pattern.exec(text)?.[1] ?? []);
-		const acknowledged = () => ids(/Received PUBACK from sidecar-orders \(Mid: (\d+)/);
-		await eventually(() => expect(acknowledged()).toHaveLength(300));
-		expect(acknowledged()).toEqual(ids(/Sending PUBLISH to sidecar-orders \(d0, q1, r0, m(\d+),/));
-		expect(await reasons(sidecar)).toEqual([]);
 	}, 60_000);
 });
 
