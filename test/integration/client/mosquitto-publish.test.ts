@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { eventually } from "../../support/eventually.js";
 import { describeWith } from "../../support/left-out.js";
 import { startMosquitto } from "../../support/mosquitto.js";
 import { connectDevice } from "../../support/mqtt-device.js";
@@ -43,48 +42,5 @@ describeWith("mosquitto", "publishing to a real broker", () => {
 		await late.subscribe("a/#");
 		await it.publish("x").catch(() => {});
 		expect(late.messages).toEqual([]);
-	});
-
-	test("F-86: a handler publishes through the same connection while the broker's window is one message", async () => {
-		await using mosquitto = await startMosquitto({ maxInflightMessages: 1 });
-		await using device = await connectDevice(mosquitto.url);
-		await device.subscribe("answers");
-		await using it = new ClientUnderTest(mosquitto.url, {
-			onDelivery: (delivery) => {
-				const payload = Buffer.from(delivery.packet.payload);
-				void it.publish(payload, { topic: "answers" }).then((result) => result === "ok" && delivery.ack());
-			},
-		});
-		it.client.subscribe();
-		await it.client.connect();
-		await it.reported("subscribed");
-		await device.publishAll(20, (index) => ({ topic: "a/b", payload: String(index) }));
-		const answers = await device.received(20);
-		expect(answers.map(({ payload }) => String(payload))).toEqual(
-			Array.from({ length: 20 }, (_, index) => String(index)),
-		);
-		await eventually(() => expect(it.client.status().outstanding).toBe(0));
-	});
-
-	test("F-87: 20 messages of 4 MiB at once pause the reading at the cap, and all of them arrive", async () => {
-		await using mosquitto = await startMosquitto();
-		const size = 4 * 1024 * 1024;
-		await using it = new ClientUnderTest(mosquitto.url, { maxBuffered: 10_000_000 });
-		it.client.subscribe();
-		await it.client.connect();
-		await it.reported("subscribed");
-		await using device = await connectDevice(mosquitto.url);
-		await device.publishAll(20, (index) => ({ topic: "a/b", payload: Buffer.alloc(size, index) }));
-		await it.delivered(3);
-		let most = 0;
-		for (let next = 1; next <= 20; next++) {
-			const delivery = await it.delivered(next);
-			most = Math.max(most, it.client.status().buffered);
-			delivery.ack();
-		}
-		expect(it.deliveries.map(({ packet }) => packet.payload[0])).toEqual(
-			Array.from({ length: 20 }, (_, index) => index),
-		);
-		expect(most).toBeLessThan(10_000_000 + size + 1_000);
 	});
 });

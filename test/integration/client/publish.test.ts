@@ -33,19 +33,6 @@ describe("publishing", () => {
 		const publish = await connection.expect("publish", ({ qos, dup }) => qos === 0 && !dup);
 		expect(publish.messageId).toBeUndefined();
 	});
-
-	test("F-86: from inside a handler it works while the broker waits for that very message's PUBACK", async () => {
-		await using scene = await startScene({
-			onDelivery: (delivery) => void scene.it.publish("answer").then(() => delivery.ack()),
-		});
-		const connection = await scene.subscribed();
-		for (let round = 1; round <= 3; round++) {
-			connection.publish("a/b", `question ${round}`, { qos: 1, messageId: 1 });
-			const { messageId } = await connection.expect("publish");
-			connection.send({ cmd: "puback", messageId: messageId! });
-			await connection.expect("puback");
-		}
-	});
 });
 
 describe("sending again", () => {

@@ -34,37 +34,6 @@ async function leftOver(line: MosquittoInput): Promise<readonly ReadResponse[]> 
 }
 
 describeWith("mosquitto", "handlers on mosquitto", () => {
-	it("F-86: a handler that creates through the same binding, and waits for it, works with a window of one", async () => {
-		await using line = await MosquittoInput.open({ maxInFlight: 4 }, { maxInflightMessages: 1 });
-		await line.device.subscribe("out");
-		await line.read(async ({ data }) => {
-			await line.binding.invoke({ operation: "create", data, metadata: { topic: "out" } });
-			return ACCEPTED;
-		});
-		const texts = numbered(50, "m");
-		await line.send(...texts);
-		const out = await line.device.received(50);
-		expect(out.map(({ payload }) => payload.toString())).toEqual(texts);
-	});
-
-	it("F-86: a handler that waits for a message of the same input gets it", async () => {
-		await using line = await MosquittoInput.open();
-		let release = () => {};
-		const released = new Promise<void>((resolve) => {
-			release = resolve;
-		});
-		const ended: string[] = [];
-		await line.read(async (event) => {
-			const text = textOf(event);
-			if (text === "waits") await released;
-			else release();
-			ended.push(text);
-			return ACCEPTED;
-		});
-		await line.send("waits", "frees");
-		await eventually(() => expect(ended.toSorted()).toEqual(["frees", "waits"]));
-	});
-
 	it("F-35: a handler slower than the keep-alive keeps the connection, and is acknowledged when it ends", async () => {
 		await using line = await MosquittoInput.open({ keepAliveMs: 1_000 });
 		const done: string[] = [];

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { eventually } from "../../support/eventually.js";
 import { describeWith } from "../../support/left-out.js";
 import { logged } from "./component.js";
 import { type Line, numbers, startLine } from "./line.js";
@@ -36,24 +35,5 @@ describeWith("mosquitto", "an app that refuses messages", () => {
 		expect(line.app.requests().map(({ headers }) => headers.attempt)).toEqual([undefined, ...numbers(11, 2), "13"]);
 		// One line a second at most, with the number of those that it stands for.
 		expect(logged(line.sidecar, "delivery-failed").length).toBeLessThanOrEqual(3);
-	});
-
-	test.each([429, 503])("%i with Retry-After sets the time until the next attempt", async (status) => {
-		const app = { rules: [{ pattern: "^bad", status, headers: { "retry-after": "1" }, times: 1 }] };
-		await using line = await startLine({ app, fields: { backOffMaxRetries: 1, backOffInterval: "20ms" } });
-		await publish(line, ["bad 0"]);
-		await line.app.acceptedAtLeast(1);
-		const [first, second] = line.app.requests();
-		expect(second!.at - first!.answeredAt!).toBeGreaterThan(950);
-	});
-
-	test.each([201, 204, 302, 400, 404, 429, 500])("F-38: %i is an answer of which only 2xx accepts", async (status) => {
-		await using line = await startLine({ app: { status, headers: { location: "/elsewhere" } } });
-		const { app, sidecar } = line;
-		await publish(line, ["x"]);
-		await eventually(() => expect(app.requests()).toHaveLength(1));
-		if (status < 300) await app.acceptedAtLeast(1);
-		else await sidecar.line(new RegExp(`the app answered ${status} to POST /orders.*code=held\\b`));
-		expect(app.requests()).toHaveLength(1);
 	});
 });

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { eventually } from "../../support/eventually.js";
 import { describeWith } from "../../support/left-out.js";
-import { logged } from "./component.js";
 import { distinct, numbers, startLine, texts } from "./line.js";
 
 describeWith("mosquitto", "an app that is slow", () => {
@@ -23,22 +22,6 @@ describeWith("mosquitto", "an app that is slow", () => {
 		expect(own.filter((text) => /Received PINGREQ/.test(text)).length).toBeGreaterThan(4);
 		expect(own.filter((text) => /New client connected/.test(text))).toHaveLength(1);
 		expect(app.requests()).toHaveLength(30);
-	}, 60_000);
-
-	test.concurrent("F-36: it hangs on one message: after 10 s that is passed over, and the others flow on the same connection", async () => {
-		await using line = await startLine({ app: { rules: [{ payloads: ["stuck"], end: "hang" }] } });
-		const { broker, app, sidecar, device } = line;
-		await device.publish("in/a", "stuck");
-		await device.publishAll(60, (index) => ({ topic: "in/a", payload: String(index) }));
-		// The rest of the broker's window.
-		await app.acceptedAtLeast(19);
-		const blockedAt = performance.now();
-		await app.acceptedAtLeast(20, 15_000);
-		expect(performance.now() - blockedAt).toBeGreaterThan(8_000);
-		expect(distinct(texts(await app.acceptedAtLeast(60, 15_000)))).toEqual(numbers(60));
-		expect(app.requests().filter(({ payload }) => String(payload) === "stuck")).toHaveLength(1);
-		expect(broker.log.filter((text) => /New client connected .* as sidecar-orders /.test(text))).toHaveLength(1);
-		for (const code of ["held", "dropped", "disconnected"]) expect(logged(sidecar, code)).toEqual([]);
 	}, 60_000);
 
 	test.concurrent("--app-max-concurrency and maxInFlight bound what is at the app at once, and all of it arrives", async () => {
