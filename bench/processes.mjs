@@ -224,7 +224,7 @@ spec:
 }
 
 /** Resolves with port and pid once the child says where it listens. */
-async function listening(child) {
+export async function listening(child) {
 	for await (const line of createInterface({ input: child.stdout })) {
 		const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
 		if (found !== null) {
@@ -235,14 +235,14 @@ async function listening(child) {
 	throw new Error("the server ended before it listened");
 }
 
-async function stop(child) {
+export async function stop(child) {
 	const exited = child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : once(child, "exit");
 	child.kill();
 	await exited;
 }
 
 /** CPU time so far in microseconds and resident memory in MB, of any process (Linux). */
-async function usage(pid) {
+export async function usage(pid) {
 	const stat = await readFile(`/proc/${pid}/stat`, "utf8");
 	const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 	const status = await readFile(`/proc/${pid}/status`, "utf8");
@@ -252,7 +252,7 @@ async function usage(pid) {
 	};
 }
 
-async function freePort() {
+export async function freePort() {
 	const server = net.createServer().listen(0, "127.0.0.1");
 	await once(server, "listening");
 	const { port } = server.address();
@@ -260,7 +260,7 @@ async function freePort() {
 	return port;
 }
 
-async function listens(port) {
+export async function listens(port) {
 	for (let attempt = 0; attempt < 100; attempt++) {
 		const socket = net.connect(port, "127.0.0.1");
 		try {

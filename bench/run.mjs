@@ -1,9 +1,11 @@
 // Everything side by side in one run: pairs alternate, medians of --rounds (default 5). Needs mosquitto on the PATH and `npm run build`.
 //   npm run bench                        all
 //   npm run bench -- --only drain,create --rounds 3 --scale 0.2
+//   npm run bench -- --only limits --seconds 60       what stays bounded under load; not among "all"
 //   npm run bench -- --against HEAD~5          this build and that of another commit; fails when this one is slower
 import { parseArgs } from "node:util";
 import { against } from "./against.mjs";
+import { limits } from "./limits/limits.mjs";
 import { Bench, median } from "./processes.mjs";
 
 const { values } = parseArgs({
@@ -11,17 +13,28 @@ const { values } = parseArgs({
 		rounds: { type: "string", default: "5" },
 		scale: { type: "string" },
 		against: { type: "string" },
+		seconds: { type: "string", default: "60" },
 		only: { type: "string", default: "drain,deliver,create,start,memory" },
 	},
 });
+const KNOWN = ["drain", "deliver", "create", "start", "memory", "limits"];
 const rounds = Number(values.rounds);
+const seconds = Number(values.seconds);
 const scale = Number(values.scale ?? (values.against === undefined ? 1 : 0.2));
 const only = values.only.split(",");
+const unknown = only.filter((name) => !KNOWN.includes(name));
+if (unknown.length > 0 || !(seconds >= 5)) {
+	console.error(`--only takes ${KNOWN.join(", ")}, --seconds 5 or more; got ${values.only}, ${values.seconds}`);
+	process.exit(2);
+}
 if (values.against !== undefined) {
 	const slower = await against(values.against, rounds, scale, only);
 	for (const what of slower) console.error(`slower than ${values.against}: ${what}`);
 	process.exit(slower.length > 0 ? 1 : 0);
 }
+const failed = only.includes("limits") ? await limits({ seconds, scale }) : [];
+process.exitCode = failed.length > 0 ? 1 : 0;
+if (only.every((name) => name === "limits")) process.exit();
 const rows = [];
 
 const bench = await Bench.start();
