@@ -36,8 +36,16 @@ export async function flood({ seconds, folder, atEnd, progress, judge }) {
 		async () => (await sidecar.metric("waiting")) + (await sidecar.metric("in_flight")) === 0,
 		60_000,
 	);
-	let sent = await report();
-	await until("all acknowledged", async () => (sent = await report()).pubacks >= sent.qos1, 10_000, false);
+	await until(
+		"all acknowledged",
+		async () => {
+			const { pubacks, qos1 } = await report();
+			return pubacks >= qos1;
+		},
+		10_000,
+		false,
+	);
+	const sent = await report();
 	const dropped = await sidecar.metric("dropped_total");
 	const [got0, got1] = [app.different("z"), app.different("o")];
 	const perSecond = Math.round(sent.qos0 / sent.runSeconds);
