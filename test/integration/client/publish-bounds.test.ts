@@ -16,46 +16,6 @@ async function answerAll(connection: ScriptedConnection, count: number): Promise
 	}
 }
 
-describe("F-29: a broker that stops reading", () => {
-	test("lets publishes wait here, from where they are withdrawn without a byte of them sent", async () => {
-		await using scene = await startScene(QUIET);
-		const connection = await scene.online();
-		connection.pause();
-		const results: (string | undefined)[] = [];
-		const all = Array.from({ length: 60 }, (_, index) =>
-			scene.it.publish(Buffer.alloc(MIB, index), { timeoutMs: 5_000 }).then((result) => {
-				results[index] = result;
-			}),
-		);
-		await pass(6_000);
-		await Promise.all(all);
-		const notSent = results.filter((result) => result === "not sent: the connection did not take it in time");
-		const unknown = results.filter((result) => result?.startsWith("outcome unknown: "));
-		expect(notSent.length).toBeGreaterThan(30);
-		expect(notSent.length + unknown.length).toBe(60);
-		// They are in order: what is not sent came last.
-		expect(results.indexOf(notSent[0])).toBe(unknown.length);
-		connection.resume();
-		await answerAll(connection, unknown.length);
-		await connection.nothing(50);
-		expect(scene.it.client.status().pending).toBe(0);
-	});
-
-	test("and when it reads again, what still waits leaves in order", async () => {
-		await using scene = await startScene(QUIET);
-		const connection = await scene.online();
-		connection.pause();
-		const all = Array.from({ length: 50 }, (_, index) => scene.it.publish(Buffer.alloc(MIB, index)));
-		await pass(1_000);
-		connection.resume();
-		for (let index = 0; index < 50; index++) {
-			const { messageId } = await connection.expect("publish", ({ payload }) => (payload as Buffer)[0] === index);
-			connection.send({ cmd: "puback", messageId: messageId! });
-		}
-		expect(new Set(await Promise.all(all))).toEqual(new Set(["ok"]));
-	});
-});
-
 describe("I8: publishes are bounded", () => {
 	test("64 MiB of them", async () => {
 		await using scene = await startScene(QUIET);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { ACCEPTED, type ReadResponse, type Verdict } from "../../../src/bindings/binding.js";
 import { eventually } from "../../support/eventually.js";
@@ -34,22 +33,6 @@ async function leftOver(line: MosquittoInput): Promise<readonly ReadResponse[]> 
 }
 
 describeWith("mosquitto", "handlers on mosquitto", () => {
-	it("F-35: a handler slower than the keep-alive keeps the connection, and is acknowledged when it ends", async () => {
-		await using line = await MosquittoInput.open({ keepAliveMs: 1_000 });
-		const done: string[] = [];
-		await line.read(async (event) => {
-			// Mosquitto closes after one and a half keep-alives of silence.
-			await sleep(2_500);
-			done.push(textOf(event));
-			return ACCEPTED;
-		});
-		await line.send("slow");
-		await eventually(() => expect(done).toEqual(["slow"]));
-		expect([line.count("connected"), line.count("disconnected")]).toEqual([1, 0]);
-		expect(await line.stop(5_000)).toBe(true);
-		expect(await leftOver(line)).toEqual([]);
-	});
-
 	it("F-71, F-92: a stop acknowledges what ended in time; all the rest comes again, in order, and what was sent before is marked", async () => {
 		await using line = await MosquittoInput.open({ maxInFlight: 5 });
 		const texts = numbered(60, "m");

@@ -1,29 +1,8 @@
 import { expect, test } from "vitest";
-import { eventually } from "../../support/eventually.js";
 import { describeWith } from "../../support/left-out.js";
 import { distinct, numbers, startLine, texts } from "./line.js";
 
 describeWith("mosquitto", "an app that is slow", () => {
-	test.concurrent("F-35: slower than the keep-alive it costs no connection, and create works meanwhile", async () => {
-		await using line = await startLine({
-			broker: { logPackets: true },
-			app: { delayMs: 4_000 },
-			fields: { keepAlive: "1s" },
-		});
-		const { broker, app, sidecar, device } = line;
-		await device.publishAll(30, (index) => ({ topic: "in/a", payload: String(index) }));
-		await eventually(() => expect(app.requests()).toHaveLength(20));
-		const started = performance.now();
-		const answer = await sidecar.create("orders", { operation: "create", data: 1, metadata: { topic: "out/x" } });
-		expect(answer.status).toBe(204);
-		expect(performance.now() - started).toBeLessThan(1_000);
-		expect(distinct(texts(await app.acceptedAtLeast(30, 20_000)))).toEqual(numbers(30));
-		const own = broker.log.filter((text) => text.includes("sidecar-orders"));
-		expect(own.filter((text) => /Received PINGREQ/.test(text)).length).toBeGreaterThan(4);
-		expect(own.filter((text) => /New client connected/.test(text))).toHaveLength(1);
-		expect(app.requests()).toHaveLength(30);
-	}, 60_000);
-
 	test.concurrent("--app-max-concurrency and maxInFlight bound what is at the app at once, and all of it arrives", async () => {
 		for (const [args, fields] of [
 			[["--app-max-concurrency", "3"], {}],
