@@ -142,9 +142,18 @@ export const bends: Readonly<Record<string, WrongBinding>> = {
 		options: { exhausted: "deadLetter" },
 		bend: () => ({
 			written: (packet, broker) => {
-				if (packet.cmd === "publish") broker.answerFor({ cmd: "puback", messageId: packet.messageId! });
+				if (packet.cmd === "publish" && packet.topic === "dead")
+					broker.answerFor({ cmd: "puback", messageId: packet.messageId! });
 				return [packet];
 			},
 		}),
+	},
+	"waits for an app for ever where handlerTimeout was asked for": {
+		reason: /I8/,
+		options: { expected: { handlerTimeoutMs: 4_000 } },
+	},
+	"dead-letters a message whose retries are not used up": {
+		reason: /I17/,
+		options: { exhausted: "deadLetter", retries: 1, options: { backOffMaxRetries: 0 } },
 	},
 };

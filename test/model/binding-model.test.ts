@@ -15,16 +15,21 @@ type Step = readonly [name: string, act: (world: BindingWorld) => Promise<void>]
 const VERDICTS: Readonly<Record<string, Verdict>> = {
 	accepted: { kind: "accepted" },
 	failed: { kind: "failed", error: new Error("status 500"), status: 500 },
+	409: { kind: "failed", error: new Error("status 409"), status: 409 },
+	422: { kind: "failed", error: new Error("status 422"), status: 422 },
 	none: { kind: "none" },
 	crashed: { kind: "none", crashed: true },
 	unreachable: { kind: "unreachable" },
 };
+/** Where none of these is asked for, 409 and 422 are refusals like any other. */
+const BY_STATUS = { deadLetterTopic: "dead", deadLetterOn: ["409"], dropOn: ["422"] };
 const pick = fc.nat(7);
 const topic = fc.constantFrom("t/0", "t/1", "t/2");
 const verdict = fc.oneof(
 	{ weight: 6, arbitrary: fc.constant("accepted") },
 	{ weight: 4, arbitrary: fc.constant("failed") },
 	{ weight: 1, arbitrary: fc.constantFrom("none", "crashed", "unreachable") },
+	{ weight: 1, arbitrary: fc.constantFrom("409", "422") },
 );
 const keeps = fc.oneof({ weight: 5, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) });
 
@@ -172,6 +177,14 @@ describe("the binding against a model of broker, wire and app", () => {
 		"with lanes and dead letters": { lanes: true, exhausted: "deadLetter" },
 		"with lanes, dropping what the app refuses": { lanes: true, exhausted: "drop" },
 		"with lanes, and a broker that resends without DUP": { lanes: true, style: "no-dup", retries: 1 },
+		"with dropOn and deadLetterOn": { options: BY_STATUS },
+		"with lanes, dropOn and deadLetterOn": { lanes: true, retries: 1, options: BY_STATUS },
+		"with handlerTimeout": { retries: 1, options: { handlerTimeoutMs: 4_000 } },
+		"with lanes, dead letters and handlerTimeout": {
+			lanes: true,
+			exhausted: "deadLetter",
+			options: { handlerTimeoutMs: 4_000 },
+		},
 		"with lanes at QoS 2": { lanes: true, qos: 2, retries: 1 },
 	};
 	for (const [name, options] of Object.entries(worlds)) {

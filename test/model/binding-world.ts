@@ -19,7 +19,7 @@ export interface WorldOptions {
 	/** Smaller than the options allow. */
 	readonly maxBuffered?: number;
 	/** What the checks take for granted, where that is not what the binding is told: for controls. */
-	readonly expected?: { readonly strict?: boolean; readonly lanes?: boolean };
+	readonly expected?: { readonly strict?: boolean; readonly lanes?: boolean; readonly handlerTimeoutMs?: number };
 	/** A wrong binding. */
 	readonly bend?: () => Bend & AppBend;
 }
@@ -36,6 +36,10 @@ interface Attempt {
 	/** Of the connection on which it began. */
 	readonly epoch: number;
 	readonly settle: (verdict: Verdict) => void;
+	/** By performance.now(). */
+	readonly startedAt: number;
+	/** Its time was over before it answered: what it says counts for nothing. */
+	isLate: boolean;
 }
 
 const DEAD_LETTERS = "dead";
@@ -64,16 +68,22 @@ export class BindingWorld {
 		this.ledger = new Ledger({ retries, exhausted, lanes });
 		const checksOrder = given.maxBuffered === undefined;
 		this.broker = new SessionBroker({ style, qos, strict, lanes, checksOrder }, this.ledger, this.wire, this.#bend);
-		this.broker.atApp = (topic) => this.#attempts.filter((one) => one.topic === topic).map(({ message }) => message);
+		this.broker.atApp = (topic) => this.#current.filter((one) => one.topic === topic).map(({ message }) => message);
 		this.broker.onPublish = (topic, payload, step) => {
 			if (topic !== DEAD_LETTERS) this.creates.seen(payload.toString(), step);
 			else if (step === "answered") this.ledger.add(deadContent(payload), "deadLettered");
+			else this.ledger.checkDeadLetter(deadContent(payload));
 		};
 	}
 
 	/** How many attempts the app has. */
 	get running(): number {
 		return this.#attempts.length;
+	}
+
+	/** Attempts whose time is not over. */
+	get #current(): readonly Attempt[] {
+		return this.#attempts.filter(({ isLate }) => !isLate);
 	}
 
 	/** The first process begins. */
@@ -100,6 +110,9 @@ export class BindingWorld {
 			vi.advanceTimersByTime(Math.min(left, 500));
 			await this.settle();
 		}
+		const timeoutMs = this.#timeoutMs;
+		const forgotten = this.#current.find(({ startedAt }) => performance.now() - startedAt > timeoutMs);
+		assert.equal(forgotten, undefined, `I8 at the app for longer than handlerTimeout: ${forgotten?.message}`);
 		this.broker.checkOverdue();
 	}
 
@@ -150,19 +163,42 @@ export class BindingWorld {
 		const attempt = this.#attempts[pick % Math.max(1, this.#attempts.length)];
 		if (attempt === undefined) return;
 		this.#attempts = this.#attempts.filter((one) => one !== attempt);
-		const { message } = attempt;
-		this.ledger.add(
-			message,
-			verdict.kind === "accepted" ? "accepted" : verdict.kind === "failed" ? "failed" : "unasked",
-		);
-		if (verdict.kind === "failed") this.broker.passOver({ content: message, topic: attempt.topic });
-		if (this.ledger.isSettled(message)) {
-			const isOfThis = attempt.epoch === this.broker.epoch || (this.#given.style ?? "dup") === "dup";
-			this.broker.settled(message, verdict.kind === "accepted" && isOfThis);
-		}
+		if (!attempt.isLate) this.#note(attempt, verdict);
 		const heard = this.#bend.verdict === undefined ? verdict : this.#bend.verdict(verdict);
 		if (heard !== undefined) attempt.settle(heard);
 		await this.settle();
+	}
+
+	#note({ message, topic, epoch }: Attempt, verdict: Verdict): void {
+		// What is refused while stopping stays with the broker.
+		const isRefused = verdict.kind === "failed" && !this.#isDraining;
+		this.ledger.add(message, verdict.kind === "accepted" ? "accepted" : isRefused ? "failed" : "unasked");
+		if (isRefused) {
+			const { dropOn = [], deadLetterOn = [] } = this.#given.options ?? {};
+			const status = String(verdict.status);
+			if (dropOn.includes(status)) this.ledger.add(message, "dropped");
+			if (deadLetterOn.includes(status)) this.ledger.add(message, "condemned");
+			this.broker.passOver({ content: message, topic });
+		}
+		if (this.ledger.isSettled(message)) {
+			const isOfThis = epoch === this.broker.epoch || (this.#given.style ?? "dup") === "dup";
+			this.broker.settled(message, verdict.kind === "accepted" && isOfThis);
+		}
+	}
+
+	get #timeoutMs(): number {
+		const { expected, options } = this.#given;
+		return expected?.handlerTimeoutMs ?? options?.handlerTimeoutMs ?? Number.POSITIVE_INFINITY;
+	}
+
+	/** The binding gives an attempt up. */
+	#aborted(attempt: Attempt): void {
+		if (this.#isDraining || !this.#attempts.includes(attempt)) return;
+		if (performance.now() - attempt.startedAt < this.#timeoutMs) {
+			this.#problem ??= new Error(`given up before its time: ${attempt.message}`);
+		}
+		attempt.isLate = true;
+		this.#note(attempt, { kind: "failed", error: new Error("handlerTimeout") });
 	}
 
 	/** The app can be reached again. */
@@ -177,13 +213,19 @@ export class BindingWorld {
 		await this.settle();
 	}
 
-	/** SIGTERM: the app answers so many of its attempts meanwhile; then another process begins. */
+	/** SIGTERM: the app accepts and refuses so many of its attempts meanwhile, in turn; then another process begins. */
 	async stop(answers: number): Promise<void> {
 		const grace = new AbortController();
 		this.#isDraining = true;
 		const drained = this.#binding.drain(grace.signal);
 		await this.settle();
-		for (let count = 0; count < answers; count++) await this.answer(count, { kind: "accepted" });
+		for (let count = 0; count < answers; count++) {
+			await this.answer(
+				count,
+				count % 2 === 0 ? { kind: "accepted" } : { kind: "failed", error: new Error("status 500") },
+			);
+		}
+		if (answers > 1) await this.exchange();
 		grace.abort();
 		await drained;
 		this.broker.isClosing = true;
@@ -262,10 +304,10 @@ export class BindingWorld {
 		});
 		this.#binding = new Mqtt3Binding({ dial: this.wire.dial });
 		this.#binding.configure("model", maxBuffered === undefined ? settings : { ...settings, maxBuffered });
-		void this.#binding.read((event) => this.#called(event));
+		void this.#binding.read((event, signal) => this.#called(event, signal));
 	}
 
-	#called({ data, metadata }: ReadResponse): Promise<Verdict> {
+	#called({ data, metadata }: ReadResponse, signal: AbortSignal): Promise<Verdict> {
 		const message = Buffer.from(data).toString();
 		const topic = metadata.topic!;
 		try {
@@ -275,7 +317,10 @@ export class BindingWorld {
 			this.#problem ??= error as Error;
 		}
 		return new Promise((settle) => {
-			this.#attempts.push({ message, topic, epoch: this.broker.epoch, settle });
+			const startedAt = performance.now();
+			const attempt = { message, topic, epoch: this.broker.epoch, settle, startedAt, isLate: false };
+			this.#attempts.push(attempt);
+			if (this.#timeoutMs < Number.POSITIVE_INFINITY) signal.addEventListener("abort", () => this.#aborted(attempt));
 		});
 	}
 
@@ -283,9 +328,9 @@ export class BindingWorld {
 		assert.ok(!this.#isDraining, "I17 handed over while stopping");
 		this.ledger.started(message, topic);
 		const { expected, lanes } = this.#given;
-		const besides = this.#attempts.find((one) => one.topic === topic && (expected?.lanes ?? lanes));
+		const besides = this.#current.find((one) => one.topic === topic && (expected?.lanes ?? lanes));
 		assert.equal(besides, undefined, `I14 ${message} beside another of its topic`);
-		const twin = this.#attempts.find((one) => one.message === message);
+		const twin = this.#current.find((one) => one.message === message);
 		if (this.ledger.of(message, "published") === 1) assert.equal(twin, undefined, `I13 ${message} is at the app twice`);
 	}
 

@@ -25,7 +25,11 @@ export type Count =
 	| "started"
 	| "resent"
 	| "acked"
-	| "deadLettered";
+	| "deadLettered"
+	/** Refused with a status that `dropOn` names. */
+	| "dropped"
+	/** Refused with a status that `deadLetterOn` names. */
+	| "condemned";
 
 /** What publishers, app and broker know of every message, over all connections and processes, and what must hold between those figures. */
 export class Ledger {
@@ -75,7 +79,8 @@ export class Ledger {
 		const { retries, exhausted } = this.#rules;
 		if (this.#oversized.has(content)) return this.of(content, "published");
 		const dropped = exhausted === "drop" ? Math.floor(this.of(content, "failed") / (retries + 1)) : 0;
-		return this.of(content, "accepted") + this.of(content, "deadLettered") + dropped;
+		const byStatus = this.of(content, "dropped");
+		return this.of(content, "accepted") + this.of(content, "deadLettered") + dropped + byStatus;
 	}
 
 	/** Handled in this process, and not acknowledged since. */
@@ -114,6 +119,13 @@ export class Ledger {
 		}
 	}
 
+	/** A dead letter of it is written: by right, if its retries are used up or its status asks for it. What is refused while stopping does not count. */
+	checkDeadLetter(content: string): void {
+		const { retries, exhausted } = this.#rules;
+		const isUsedUp = exhausted === "deadLetter" && this.of(content, "failed") > retries;
+		assert.ok(isUsedUp || this.of(content, "condemned") > 0, `I17 a dead letter that nothing explains: ${content}`);
+	}
+
 	/** An acknowledgement of it is written. */
 	acknowledged(content: string): void {
 		assert.ok(this.isSettled(content), `I2 acknowledged before the app accepted: ${content}`);
@@ -128,6 +140,14 @@ export class Ledger {
 	/** A later acknowledgement may overtake it by right. */
 	isPassedOver(content: string): boolean {
 		return this.#passedOver.has(content) || this.#oversized.has(content);
+	}
+
+	/** Those of a topic that a broker lost while the app had them: they are tried on, ahead of what comes later. */
+	lostAtApp(topic: string): readonly string[] {
+		const contents = (this.#byTopic.get(topic) ?? []).map(({ content }) => content);
+		return contents.filter(
+			(one) => this.of(one, "brokerLost") * this.of(one, "started") > 0 && this.handled(one) === 0,
+		);
 	}
 
 	/** After everything has healed. */

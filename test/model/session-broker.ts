@@ -361,7 +361,11 @@ export class SessionBroker {
 
 	#waitsBehindPassedOver({ topic, content }: Message): boolean {
 		const others = this.#open().filter(({ message, isAcked }) => message.topic === topic && !isAcked);
-		const ahead = [...others.map(({ message }) => message.content), ...this.atApp(topic)];
+		const ahead = [
+			...others.map(({ message }) => message.content),
+			...this.atApp(topic),
+			...this.#ledger.lostAtApp(topic),
+		];
 		return ahead.some((other) => other !== content && this.#ledger.isPassedOver(other));
 	}
 
