@@ -55,6 +55,32 @@ fault(
 
 fault(
 	{
+		rows: ["F-31"],
+		injected:
+			"a payload of 2 KiB to a mosquitto with message_size_limit 1024, which acknowledges what it throws away and ends the connection",
+	},
+	"success means that the broker acknowledged it; what comes next passes, and it is not sent again",
+	async ({ seen }) => {
+		await using line = await startLine({ broker: { messageSizeLimit: 1_024, logPackets: true } });
+		const { broker, sidecar, device } = line;
+		await device.subscribe("out/#", 1);
+		const { status } = await create(sidecar, "out/large", "k".repeat(2_048));
+		expect([204, 500]).toContain(status);
+		await untilReady(sidecar);
+		for (let index = 0; index < 10; index++) {
+			expect(await create(sidecar, "out/small", String(index))).toMatchObject({ status: 204 });
+		}
+		await device.received(10);
+		expect(device.messages.filter(({ topic }) => topic === "out/large")).toEqual([]);
+		const copies = broker.log.filter((entry) => /Dropped too large PUBLISH from sidecar-orders/.test(entry)).length;
+		expect(copies).toBeLessThanOrEqual(MOST_COPIES);
+		seen(`${status} after ${copies} copies; 10 of 10 after it 204`);
+	},
+	60_000,
+);
+
+fault(
+	{
 		rows: ["F-33", "S-37"],
 		injected: "a topic that mosquitto's access list forbids, as its own way is: it acknowledges what it throws away",
 	},
