@@ -240,15 +240,3 @@ function rows(prefix: string, digits: number, cells: readonly Cells[]): MatrixRo
 
 /** All rows: the faults F-01 to F-95, then the scenarios S-1 to S-54. */
 export const matrix: readonly MatrixRow[] = [...rows("F-", 2, FAULTS), ...rows("S-", 1, SCENARIOS)];
-
-/**
- * Rows that have no test in test/faults yet; tests elsewhere may play part of them. A run names those that it did not play; nothing else may be
- * missing. This list only shrinks.
- */
-export const OPEN: ReadonlySet<string> = new Set(
-	(
-		"F-17 F-21 F-23 F-24 F-25 F-26 F-27 F-28 F-29 F-30 F-31 F-32 F-33 F-34 F-35 F-36 F-37 F-38 F-39 F-40 F-41 F-42 F-43 F-44 F-51 F-52 F-53 F-56 " +
-		"F-59 F-60 F-82 F-85 F-86 F-87 F-89 F-90 F-94 F-95 S-2 S-3 S-4 S-5 S-6 S-7 S-8 S-16 S-17 S-28 S-29 S-30 S-31 S-33 S-34 S-35 S-37 S-38 S-39 " +
-		"S-44 S-45 S-52 S-53 S-54"
-	).split(" "),
-);
