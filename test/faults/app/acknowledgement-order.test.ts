@@ -54,7 +54,7 @@ for (const [ackOrder, expected] of [
 	["strict", [1, 2, 3, 4, 5]],
 ] as const) {
 	fault(
-		{ rows: ["S-31"], injected: `ackOrder: ${ackOrder}; the third message fails once and is tried again after 400 ms` },
+		{ rows: ["S-31"], injected: `ackOrder: ${ackOrder}; the third message fails once and is tried again after 800 ms` },
 		`PUBACKs leave ${expected.join(", ")}`,
 		async ({ seen }) => {
 			const third = { payloads: ["3"], status: 500, times: 1 };

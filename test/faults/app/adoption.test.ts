@@ -158,15 +158,14 @@ fault(
 				}
 				await new Promise((resolve) => setTimeout(resolve, 10));
 			}
-			if (isDone) await connection.nothing(0).catch(() => {});
-			else connection.reset();
+			if (!isDone) connection.reset();
 		}
 		expect(isDone).toBe(true);
 		expect(dead).toHaveLength(1);
 		expect(JSON.parse(dead[0]!)).toMatchObject({ topic: "in/a", attempts: 4 });
 		expect(line.app.requests()).toHaveLength(4);
 		expect(line.app.requests().map(({ headers }) => headers.attempt)).toEqual([undefined, "2", "3", "4"]);
-		expect(connections).toBeGreaterThan(4);
+		expect(connections).toBeGreaterThan(2);
 		expect(await metric(line.sidecar, `mqtt3_binding_dead_lettered_total{${ONE}`)).toBe(1);
 		seen(`${connections} connections, 4 attempts, 1 dead letter`);
 	},

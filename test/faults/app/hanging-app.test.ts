@@ -5,7 +5,7 @@ import { eventually } from "../../support/eventually.js";
 import { fault } from "../support/fault.js";
 
 fault(
-	{ rows: ["F-36"], injected: "an app that never answers one message, with 60 behind it" },
+	{ rows: ["F-36", "F-40"], injected: "an app that never answers one message, with 60 behind it" },
 	"after 10 s that is passed over, and the others flow on the same connection",
 	async ({ seen }) => {
 		await using line = await startLine({ app: { rules: [{ payloads: ["stuck"], end: "hang" }] } });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { expect } from "vitest";
 import { startScene } from "../../integration/client/client-under-test.js";
 import { pass, withFastTime } from "../../integration/client/fast-time.js";
@@ -85,6 +86,7 @@ fault(
 		const before = process.memoryUsage().heapUsed;
 		const outcomes = new Map<string, number>();
 		const controller = new AbortController();
+		setMaxListeners(0, controller.signal);
 		const all: Promise<unknown>[] = [];
 		for (let index = 0; index < 70_000; index++) {
 			const published = scene.it.publish(payload, { signal: controller.signal });

@@ -22,8 +22,8 @@ fault(
 		const reached = new Map<string, number>();
 		const play = async (index: number): Promise<string> => {
 			await using run = await startFaultRun({ seed: seed + index, sidecar: { main: build.main } });
-			run.publisher.start(60);
-			run.caller.start(2, 20);
+			run.publisher.start(25);
+			run.caller.start(1, 50);
 			for (let cycle = 0; cycle < CYCLES / INSTALLATIONS; cycle++) {
 				// It works again: the life before has left nothing that stops it.
 				const puback = run.proxy.on("from client", "puback", 1, {});

@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import { startScene } from "../../integration/client/client-under-test.js";
 import { eventually } from "../../support/eventually.js";
 import { fault } from "../support/fault.js";
+import { pubAcks, startScriptedLine } from "../support/scripted-line.js";
 
 fault(
 	{
@@ -30,6 +31,28 @@ fault(
 		seen(
 			"3 copies counted, one delivery and one PUBACK; the reused identifier is a second delivery with a PUBACK of its own",
 		);
+	},
+);
+
+fault(
+	{
+		rows: ["S-5", "F-59"],
+		injected: "a handler that takes 3 s, and a broker that sends its message again every 300 ms on the same connection",
+		scale: "3 s and 300 ms instead of 10 s and 1 s",
+	},
+	"the app is called once, one PUBACK leaves, the connection stays",
+	async ({ seen }) => {
+		await using line = await startScriptedLine({ app: { delayMs: 3_000 } });
+		const connection = await line.subscribed();
+		connection.publish("in/a", "m", { qos: 1, messageId: 4 });
+		for (let copy = 0; copy < 9; copy++) {
+			await connection.nothing(300);
+			connection.publish("in/a", "m", { qos: 1, messageId: 4, dup: true });
+		}
+		expect(await pubAcks(connection, 1)).toEqual([4]);
+		await connection.nothing(300);
+		expect(line.app.requests()).toHaveLength(1);
+		seen("9 copies, one call, one PUBACK");
 	},
 );
 
