@@ -10,7 +10,8 @@ export default defineConfig({
 		include: ["test/faults/*/**/*.test.ts"],
 		exclude: ["**/node_modules/**", "test/faults/support/**"],
 		pool: "forks",
-		maxWorkers: 2,
+		// More than the two processors of CI: most of a test is waiting.
+		maxWorkers: 3,
 		setupFiles: "test/support/leak-check.ts",
 		globalSetup: ["test/support/global-setup.ts", "test/support/build-setup.ts"],
 		testTimeout: 30_000,

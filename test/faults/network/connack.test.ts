@@ -105,7 +105,7 @@ for (const [what, clause, bytes] of [
 	["PUBREL", "MQTT-3.2.0-1", [0x62, 2, 0, 1]],
 ] as const) {
 	fault(
-		{ rows: ["F-16"], injected: `${what} before CONNACK` },
+		{ rows: ["F-16", "S-34"], injected: `${what} before CONNACK` },
 		`[MQTT-4.8.0-1] ${what} before the CONNACK closes the connection`,
 		async ({ seen }) => {
 			await using scene = await startScene();
@@ -130,7 +130,7 @@ for (const [what, clause, bytes] of [
 	["acknowledge flags other than Session Present", "3.2.2.1", [0x20, 2, 2, 0]],
 ] as const) {
 	fault(
-		{ rows: ["F-16"], injected: `CONNACK with ${what}` },
+		{ rows: ["F-16", "S-34"], injected: `CONNACK with ${what}` },
 		`[MQTT-4.8.0-1] ${what} closes the connection`,
 		async ({ seen }) => {
 			await using scene = await startScene();
@@ -146,7 +146,7 @@ for (const [what, clause, bytes] of [
 }
 
 fault(
-	{ rows: ["F-16"], injected: "a second CONNACK on a connection that is online" },
+	{ rows: ["F-16", "S-34"], injected: "a second CONNACK on a connection that is online" },
 	"[MQTT-4.8.0-1] a second CONNACK closes the connection",
 	async ({ seen }) => {
 		await using scene = await startScene();
@@ -161,7 +161,7 @@ fault(
 );
 
 fault(
-	{ rows: ["F-16"], injected: "Session Present 1 in answer to CONNECT with Clean Session 1" },
+	{ rows: ["F-16", "S-34"], injected: "Session Present 1 in answer to CONNECT with Clean Session 1" },
 	"[MQTT-3.1.2-6] Session Present in answer to a clean session closes the connection, and nothing of it is used",
 	async ({ seen }) => {
 		await using scene = await startScene({ cleanSession: true });

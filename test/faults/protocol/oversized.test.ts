@@ -92,6 +92,7 @@ fault(
 		rows: ["F-51", "S-34"],
 		injected:
 			"a PUBLISH of Remaining Length 268,435,455, the largest there is, written as fast as it is read; then a small one",
+		scale: "below 16 MiB for client, broker and sockets together, instead of 1 MiB for the client alone",
 	},
 	"it is read piece by piece and costs no memory; the connection goes on",
 	async ({ seen }) => {
