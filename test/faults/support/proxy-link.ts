@@ -38,6 +38,9 @@ export class ProxyLink {
 	readonly #edits: Record<Direction, Edit[]> = { "from client": [], "from server": [] };
 	readonly #passed: Record<Direction, number> = { "from client": 0, "from server": 0 };
 	#closed = false;
+	#halted = false;
+	/** Ends of a side that the other one is told when the link is whole again. */
+	readonly #untold: (() => void)[] = [];
 
 	constructor(client: Socket, { epoch, serverPort, random, rule, onRelease, onClose }: LinkOptions) {
 		this.epoch = epoch;
@@ -61,15 +64,17 @@ export class ProxyLink {
 				}
 			});
 			const other = direction === "from client" ? server : client;
-			socket.on("end", () => other.end());
-			socket.on("error", () => this.reset());
-			socket.on("close", () => {
-				if (this.#closed) return;
-				// A reset of one side is a reset of the other; after an orderly end there is nothing left to cut.
-				if (other.destroyed || !socket.readableEnded) this.reset();
-				else other.destroySoon();
-				if (client.destroyed && server.destroyed) this.#close(onClose);
-			});
+			socket.on("end", () => this.#tell(() => other.end()));
+			socket.on("error", () => this.#tell(() => this.reset()));
+			socket.on("close", () =>
+				this.#tell(() => {
+					if (this.#closed) return;
+					// A reset of one side is a reset of the other; after an orderly end there is nothing left to cut.
+					if (other.destroyed || !socket.readableEnded) this.reset();
+					else other.destroySoon();
+					if (client.destroyed && server.destroyed) this.#close(onClose);
+				}),
+			);
 		}
 	}
 
@@ -94,6 +99,8 @@ export class ProxyLink {
 
 	/** Reads and writes nothing in either direction, and keeps the sockets. */
 	halt(halted: boolean): void {
+		this.#halted = halted;
+		if (!halted) for (const tell of this.#untold.splice(0)) tell();
 		for (const pipe of Object.values(this.#pipes)) pipe.halt(halted);
 	}
 
@@ -148,6 +155,12 @@ export class ProxyLink {
 			return;
 		}
 		this.#pipes[direction].send(bytes, after);
+	}
+
+	/** What one side does is heard on the other, but not through a partition. */
+	#tell(what: () => void): void {
+		if (this.#halted) this.#untold.push(what);
+		else what();
 	}
 
 	#close(onClose: (link: ProxyLink) => void): void {
