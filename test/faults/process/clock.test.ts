@@ -138,10 +138,13 @@ describeWith("mosquitto", "time", () => {
 			for (let n = 0; n < 5; n++) await device.publish("in/a", `slow ${n}`);
 			await eventually(() => expect(app.requests().length).toBe(5));
 			sidecar.signal("SIGSTOP");
+			const stoppedAt = performance.now();
 			await broker.line(/sidecar-orders has exceeded timeout/, 20_000);
 			const before = broker.log.length;
 			await device.publish("in/a", "while it sleeps");
 			await eventually(() => expect(app.accepted()).toHaveLength(5));
+			// Long enough to be worth a word.
+			await eventually(() => expect(performance.now() - stoppedAt).toBeGreaterThan(4_000), { timeoutMs: 10_000 });
 			sidecar.signal("SIGCONT");
 			const wokenAt = performance.now();
 			await sidecar.line(/for [\d.]+ s this process did nothing/);
