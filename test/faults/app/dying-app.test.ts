@@ -156,7 +156,7 @@ fault(
 	},
 	"no loss, no early acknowledgement, and copies only of what was at the app",
 	async ({ seen }) => {
-		await using run = await startFaultRun({ seed: 85, app: { delayMs: [0, 20] } });
+		await using run = await startFaultRun({ seed: 85, app: { delayMs: [0, 20] }, fields: { holdInterval: "1s" } });
 		run.publisher.burst(800);
 		await run.waitForAccepted(100);
 		await run.killApp();

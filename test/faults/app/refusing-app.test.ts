@@ -98,8 +98,9 @@ for (const [name, maxInflightMessages, count] of [
 			});
 			const { app, sidecar, device } = line;
 			await device.publishAll(count, (index) => ({ topic: "in/a", payload: String(index) }));
-			await eventually(() =>
-				expect(app.requests().length).toBeGreaterThanOrEqual(Math.min(count, maxInflightMessages || count)),
+			await eventually(
+				() => expect(app.requests().length).toBeGreaterThanOrEqual(Math.min(count, maxInflightMessages || count)),
+				{ timeoutMs: 30_000 },
 			);
 			const request = { operation: "create", data: 1, metadata: { topic: "out/x" } };
 			expect((await sidecar.create("orders", request)).status).toBe(204);

@@ -85,8 +85,8 @@ fault(
 		expect(after.timers).toBeLessThanOrEqual(before.timers + 1);
 		expect(after.listeners).toBe(before.listeners);
 		const grown = (after.heapBytes - before.heapBytes) / CYCLES;
-		// A client that stays behind costs some kilobytes.
-		expect(grown).toBeLessThan(500);
+		// A client that stays behind costs tens of kilobytes; what the engine keeps of its own varies.
+		expect(grown).toBeLessThan(2_000);
 		seen(
 			`after ${WARM_UP} and after ${WARM_UP + CYCLES} cycles: descriptors ${before.descriptors} and ${after.descriptors}, timers ${before.timers} and ${after.timers}, sockets ${before.sockets} and ${after.sockets}, listeners of the process ${before.listeners} and ${after.listeners}, heap ${Math.round(grown)} bytes a cycle`,
 		);

@@ -37,6 +37,13 @@ export class FaultReporter implements Reporter {
 		const seconds = Math.round((performance.now() - this.#startedAt) / 1000);
 		const wanted = matrix.filter(mustBePlayed).length;
 		console.log(`faults: ${tests.length} tests, ${wanted - missing.length} of ${wanted} rows played, ${seconds} s`);
+		const again = tests.filter((test) => (test.diagnostic()?.retryCount ?? 0) > 0);
+		for (const test of again) {
+			const [first] = test.result().errors ?? [];
+			console.log(
+				`faults: played twice, ${test.result().state} at last: ${test.fullName} (${first?.message.split("\n")[0] ?? "no error kept"})`,
+			);
+		}
 		const skipped = tests.filter((test) => test.result().state === "skipped").length;
 		if (this.#options.partial) {
 			console.log("only a part was run: rows that no test played were not looked for");
