@@ -14,7 +14,8 @@ export default defineConfig({
 		maxWorkers: 3,
 		setupFiles: "test/support/leak-check.ts",
 		globalSetup: ["test/support/global-setup.ts", "test/support/build-setup.ts"],
-		testTimeout: 30_000,
+		// A play may take half of it: see fault().
+		testTimeout: 60_000,
 		hookTimeout: 60_000,
 		teardownTimeout: 5_000,
 		reporters: [

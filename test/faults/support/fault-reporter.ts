@@ -37,12 +37,9 @@ export class FaultReporter implements Reporter {
 		const seconds = Math.round((performance.now() - this.#startedAt) / 1000);
 		const wanted = matrix.filter(mustBePlayed).length;
 		console.log(`faults: ${tests.length} tests, ${wanted - missing.length} of ${wanted} rows played, ${seconds} s`);
-		const again = tests.filter((test) => (test.diagnostic()?.retryCount ?? 0) > 0);
-		for (const test of again) {
-			const [first] = test.result().errors ?? [];
-			console.log(
-				`faults: played twice, ${test.result().state} at last: ${test.fullName} (${first?.message.split("\n")[0] ?? "no error kept"})`,
-			);
+		for (const { sentence, rows, missed } of passed) {
+			if (missed === undefined) continue;
+			console.log(`faults: played twice: ${rows.join(", ")}: ${sentence} (at first: ${missed.split("\n")[0]})`);
 		}
 		const skipped = tests.filter((test) => test.result().state === "skipped").length;
 		if (this.#options.partial) {
