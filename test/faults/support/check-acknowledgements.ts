@@ -29,7 +29,7 @@ interface Connection {
 
 /** I2 no early acknowledgement, I3 none for another connection, I4 their order, I5 one for each arrival. */
 export function checkAcknowledgements(
-	{ wire, stops, appLosses, ackOrder }: Histories,
+	{ wire, stops, ends, appLosses, ackOrder }: Histories,
 	verdicts: ReadonlyMap<string, AppVerdict>,
 ): Violation[] {
 	const violations: Violation[] = [];
@@ -41,11 +41,19 @@ export function checkAcknowledgements(
 	let lastStop = Number.NEGATIVE_INFINITY;
 	let stopped = 0;
 	const openedAt = new Map<number, number>();
+	/** When each message first came: an attempt that failed then may be passed over on every later connection. */
+	const firstCame = new Map<string, number>();
+
+	/** The sidecar of this connection had been told to stop: what is finished is acknowledged, whatever is before it. */
+	const isStopping = (epoch: number): boolean => {
+		const opened = openedAt.get(epoch)!;
+		return lastStop >= opened || (stopped > 0 && !ends.some((end) => end >= lastStop && end <= opened));
+	};
 
 	const mayBeOvertaken = ({ id, at: arrivedAt }: Arrival, epoch: number, at: number): boolean => {
 		if (ackOrder === "strict") return false;
 		if ((verdicts.get(id)?.failedAt ?? Number.POSITIVE_INFINITY) <= at) return true;
-		return at - arrivedAt >= OVERDUE_MS || lastLoss >= arrivedAt || lastStop >= openedAt.get(epoch)!;
+		return at - arrivedAt >= OVERDUE_MS || lastLoss >= (firstCame.get(id) ?? arrivedAt) || isStopping(epoch);
 	};
 
 	for (const event of wire) {
@@ -67,6 +75,7 @@ export function checkAcknowledgements(
 			if (older !== undefined) older.gone = true;
 			const place = connection.places.length;
 			const arrival: Arrival = { packet, id: messageId(packet.payload ?? ""), at, place, gone: false };
+			if (!firstCame.has(arrival.id)) firstCame.set(arrival.id, at);
 			connection.open.set(packetId, arrival);
 			connection.places.push(arrival);
 			broughtBy.set(packetId, epoch);

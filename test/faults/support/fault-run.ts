@@ -268,6 +268,7 @@ export class FaultRun implements AsyncDisposable {
 			brokerKills: this.#brokerKills,
 			brokerDropped: this.broker.log.filter((line) => /Outgoing messages are being dropped/.test(line)).length,
 			stops: this.#stops,
+			ends: this.#supervisors.flatMap(({ ends }) => ends),
 			disposed: [],
 			ackOrder: ackOrder === "strict" ? "strict" : "arrival",
 			ordering: ordering === "topic" ? "topic" : "none",

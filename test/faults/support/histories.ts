@@ -47,6 +47,8 @@ export interface Histories {
 	readonly brokerDropped: number;
 	/** When a sidecar was asked to stop: from then on unfinished deliveries are passed over. */
 	readonly stops: readonly number[];
+	/** When a sidecar was gone, however it ended. */
+	readonly ends: readonly number[];
 	/** Messages that were settled otherwise than by the app's 2xx: dead-lettered, dropped as configured. */
 	readonly disposed: readonly { readonly id: string; readonly at: number }[];
 	readonly ackOrder: "arrival" | "strict";

@@ -1,10 +1,13 @@
 import type { SidecarProcess } from "../../support/sidecar-process.js";
 import type { Violation } from "./violation.js";
+import { historyTime } from "./wire-history.js";
 
 /** Starts a sidecar again whenever it has ended, until it is retired. An end that nobody brought about breaks I10. */
 export class Supervisor {
 	readonly sidecar: SidecarProcess;
 	readonly violations: Violation[] = [];
+	/** When a sidecar was gone. */
+	readonly ends: number[] = [];
 	/** Resolves when it was retired and its sidecar has ended. */
 	readonly done: Promise<void>;
 	#lives = 1;
@@ -34,6 +37,7 @@ export class Supervisor {
 	async #watch(): Promise<void> {
 		for (;;) {
 			const { code, signal } = await this.sidecar.exited;
+			this.ends.push(historyTime());
 			if (this.#isRetired) return;
 			if (!this.#expectsEnd) {
 				this.#violated(`the sidecar ended by itself (${signal ?? code})`, this.sidecar.output.slice(-10));

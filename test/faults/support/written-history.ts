@@ -124,6 +124,7 @@ export class WrittenHistory {
 			brokerKills: this.#brokerKills,
 			brokerDropped: 0,
 			stops: [],
+			ends: [],
 			disposed: [],
 			ackOrder: "arrival",
 			ordering: "none",
