@@ -5,6 +5,9 @@ import type { FaultResult } from "./fault.js";
 import { faultsDocument, type PlayedFault } from "./faults-document.js";
 import { matrix, mustBePlayed } from "./matrix.js";
 
+/** Second plays in one run (docs/decisions/0018). */
+const MOST_SECOND_PLAYS = 3;
+
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 
 /** How a run is reported. */
@@ -37,10 +40,12 @@ export class FaultReporter implements Reporter {
 		const seconds = Math.round((performance.now() - this.#startedAt) / 1000);
 		const wanted = matrix.filter(mustBePlayed).length;
 		console.log(`faults: ${tests.length} tests, ${wanted - missing.length} of ${wanted} rows played, ${seconds} s`);
-		for (const { sentence, rows, missed } of passed) {
-			if (missed === undefined) continue;
-			console.log(`faults: played twice: ${rows.join(", ")}: ${sentence} (at first: ${missed.split("\n")[0]})`);
+		const twice = passed.filter(({ missed }) => missed !== undefined);
+		for (const { sentence, rows, missed } of twice) {
+			console.log(`faults: played twice: ${rows.join(", ")}: ${sentence} (at first: ${missed!.split("\n")[0]})`);
 		}
+		const tooOften = twice.length > MOST_SECOND_PLAYS;
+		if (tooOften) this.#fail(`${twice.length} tests were played twice, at most ${MOST_SECOND_PLAYS} may be`);
 		const skipped = tests.filter((test) => test.result().state === "skipped").length;
 		if (this.#options.partial) {
 			console.log("only a part was run: rows that no test played were not looked for");
@@ -49,7 +54,7 @@ export class FaultReporter implements Reporter {
 		if (skipped > 0) this.#fail(`${skipped} tests were left out; nothing may be`);
 		if (missing.length > 0) this.#fail(`no passing test played ${missing.join(", ")}`);
 		if (!this.#options.write) return;
-		const failed = broken + skipped + missing.length > 0;
+		const failed = tooOften || broken + skipped + missing.length > 0;
 		if (!failed) writeFileSync(join(ROOT, "docs", "faults.md"), faultsDocument(matrix, passed));
 		console.log(failed ? "docs/faults.md was not written: the run failed" : "wrote docs/faults.md");
 	}

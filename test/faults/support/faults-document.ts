@@ -7,6 +7,9 @@ export interface PlayedFault extends FaultResult {
 	readonly file: string;
 }
 
+/** Where a test had its files: another name in each run. */
+const TEMPORARY_FOLDER = /\/[^\s"]*\/mqtt3-binding-\w+\//g;
+
 /** The text of docs/faults.md. */
 export function faultsDocument(matrix: readonly MatrixRow[], played: readonly PlayedFault[]): string {
 	const apart = matrix.filter(({ later, notApplicable }) => later !== undefined || notApplicable !== undefined);
@@ -50,7 +53,7 @@ function line(row: MatrixRow, { injected, scale, seen, sentence, file }: PlayedF
 	const [fault, expected] = isMore ? ["", ""] : [cell(row.fault), cell(row.expected)];
 	const how = scale === undefined ? injected : `${injected} (scale: ${scale})`;
 	const test = `[${cell(sentence)}](../${file})`;
-	return `| ${row.id} | ${fault} | ${cell(how)} | ${expected} | ${cell(seen.join("; "))} | ${test} |`;
+	return `| ${row.id} | ${fault} | ${cell(how)} | ${expected} | ${cell(seen.join("; ").replaceAll(TEMPORARY_FOLDER, ""))} | ${test} |`;
 }
 
 function notPlayed(row: MatrixRow): string {
