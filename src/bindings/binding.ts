@@ -141,6 +141,10 @@ export interface ConnectionStatistics {
 	readonly sessionsLost: number;
 	/** Publishes that wait or are unanswered. */
 	readonly publishesPending: number;
+	/** Publishes that the broker took over after their caller had been told that the outcome is unknown. */
+	readonly lateAnswers: number;
+	/** Answers of the broker to publishes that nobody made, or that were answered before. */
+	readonly unexpectedAnswers: number;
 }
 
 /** What became of messages of an input so far, and where they are now. */

@@ -249,7 +249,10 @@ export class Mqtt3Binding implements Binding {
 
 	#watchOver(): void {
 		this.#lookForLag(performance.now());
-		for (const report of this.#counterReports.look(this.#initialized.consumer.counters)) this.#report(report);
+		const { consumer, producer } = this.#initialized;
+		const { unexpectedAnswers } = producer.status();
+		const counters = { ...consumer.counters, unexpectedAnswers };
+		for (const report of this.#counterReports.look(counters)) this.#report(report);
 		const stalled = this.health().find(({ code }) => code === "stalled");
 		if ((stalled !== undefined) === this.#isStalled) return;
 		this.#isStalled = stalled !== undefined;

@@ -34,6 +34,8 @@ describe("the connection", () => {
 		outstanding: 0,
 		buffered: 0,
 		pending: 0,
+		unexpectedAnswers: 0,
+		lateAnswers: 0,
 		window: undefined,
 		lastArrival: 0,
 	};

@@ -9,10 +9,8 @@ const DAY_MS = 86_400_000;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 /** The figures of one client. */
-export function connectionStatistics(
-	role: ConnectionStatistics["role"],
-	{ state, takenOver, subscribing, subscribed, problems, connects, losses, sessionsLost, pending }: ClientStatus,
-): ConnectionStatistics {
+export function connectionStatistics(role: ConnectionStatistics["role"], status: ClientStatus): ConnectionStatistics {
+	const { state, takenOver, subscribing, subscribed, problems, connects, losses, sessionsLost, pending } = status;
 	return {
 		role,
 		isOnline: state === "online",
@@ -22,6 +20,8 @@ export function connectionStatistics(
 		losses,
 		sessionsLost,
 		publishesPending: pending,
+		lateAnswers: status.lateAnswers,
+		unexpectedAnswers: status.unexpectedAnswers,
 	};
 }
 

@@ -180,6 +180,20 @@ export const METRICS: readonly Metric[] = [
 		read: eachConnection(({ publishesPending }) => publishesPending),
 	},
 	{
+		name: "mqtt3_binding_late_answers_total",
+		type: "counter",
+		labels: CONNECTION,
+		help: "Publishes that the broker took over after their caller had left or been told that the outcome is unknown",
+		read: eachConnection(({ lateAnswers }) => lateAnswers),
+	},
+	{
+		name: "mqtt3_binding_unexpected_answers_total",
+		type: "counter",
+		labels: CONNECTION,
+		help: "Answers of the broker to publishes that nobody made, or that were answered before: ignored",
+		read: eachConnection(({ unexpectedAnswers }) => unexpectedAnswers),
+	},
+	{
 		name: "mqtt3_binding_in_flight",
 		type: "gauge",
 		labels: COMPONENT,

@@ -40,6 +40,10 @@ export interface ClientStatus {
 	readonly buffered: number;
 	/** Publishes that wait or are unanswered. */
 	readonly pending: number;
+	/** Answers of the broker to publishes that nobody made, or that were answered before. */
+	readonly unexpectedAnswers: number;
+	/** Publishes that the broker took over after their caller had been told that the outcome is unknown. */
+	readonly lateAnswers: number;
 	/** How many messages this broker was seen to leave un-acknowledged before it waits. */
 	readonly window: number | undefined;
 	/** When the last PUBLISH came, by performance.now(); 0: none yet. */

@@ -116,7 +116,7 @@ export class MqttClient {
 	}
 
 	status(): ClientStatus {
-		const { inbound, outbound } = this.#session;
+		const { inbound, outbound, unexpected } = this.#session;
 		return {
 			state: this.#state,
 			since: this.#since,
@@ -136,6 +136,8 @@ export class MqttClient {
 			outstanding: inbound.outstanding,
 			buffered: inbound.buffered,
 			pending: outbound.pending,
+			unexpectedAnswers: unexpected,
+			lateAnswers: outbound.late,
 			window: this.#window.window,
 			lastArrival: this.#lastArrival,
 		};

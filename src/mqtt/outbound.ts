@@ -77,6 +77,8 @@ export class Outbound {
 	#alone: OutboundPublish | undefined;
 	/** Answers to publishes, and QoS 0 publishes handed over: for whoever watches over a broker that stopped answering. */
 	progress = 0;
+	/** Publishes that the broker took over after their caller had been told that the outcome is unknown. */
+	late = 0;
 
 	/** Publishes that wait or are unanswered. */
 	get pending(): number {
@@ -256,6 +258,7 @@ export class Outbound {
 	}
 
 	#finish(publish: OutboundPublish): void {
+		if (publish.settled) this.late++;
 		if (publish === this.#alone) this.#alone = undefined;
 		this.#makeRoom(publish);
 		this.#settle(publish, undefined);

@@ -42,13 +42,14 @@ fault(
 		expect(await pending()).toBe(50);
 		connection.send(...ids.map((messageId) => ({ cmd: "puback" as const, messageId })));
 		await eventually(async () => expect(await pending()).toBe(0));
+		expect(await metric(sidecar, 'mqtt3_binding_late_answers_total{component="orders"')).toBe(50);
 
 		const last = sidecar.create("orders", { operation: "create", data: "last" });
 		const { messageId, payload } = await connection.expect("publish");
 		expect(String(payload)).toBe('"last"');
 		connection.send({ cmd: "puback", messageId: messageId! });
 		expect((await last).status).toBe(204);
-		seen("50 never written; 50 written and answered, none left pending; the next call succeeds");
+		seen("50 never written; 50 written, answered and counted as late, none left pending; the next call succeeds");
 	},
 );
 

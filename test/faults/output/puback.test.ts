@@ -71,7 +71,9 @@ fault(
 		expect(isSettled).toBe(false);
 		second.send({ cmd: "puback", messageId: again });
 		expect(await two).toBe("ok");
-		seen("each call completed by its own PUBACK alone; the connection was kept");
+		const { unexpectedAnswers } = scene.it.client.status();
+		expect(unexpectedAnswers).toBe(4);
+		seen(`each call completed by its own PUBACK alone; ${unexpectedAnswers} others counted; the connection was kept`);
 	},
 );
 
