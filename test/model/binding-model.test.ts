@@ -25,19 +25,21 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
 const BY_STATUS = { deadLetterTopic: "dead", deadLetterOn: ["409"], dropOn: ["422"] };
 const pick = fc.nat(7);
 const topic = fc.constantFrom("t/0", "t/1", "t/2");
-const verdict = fc.oneof(
-	{ weight: 6, arbitrary: fc.constant("accepted") },
-	{ weight: 4, arbitrary: fc.constant("failed") },
-	{ weight: 1, arbitrary: fc.constantFrom("none", "crashed", "unreachable") },
-	{ weight: 1, arbitrary: fc.constantFrom("409", "422") },
-);
+/** `byRefusal`: refusals lead to something, and are to be frequent. */
+const verdicts = (byRefusal: boolean) =>
+	fc.oneof(
+		{ weight: byRefusal ? 2 : 6, arbitrary: fc.constant("accepted") },
+		{ weight: byRefusal ? 6 : 4, arbitrary: fc.constant("failed") },
+		{ weight: 1, arbitrary: fc.constantFrom("none", "crashed", "unreachable") },
+		{ weight: byRefusal ? 4 : 1, arbitrary: fc.constantFrom("409", "422") },
+	);
 const keeps = fc.oneof({ weight: 5, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) });
 
 /**
  * Contents are unique but for two, which stand for messages that can't be told apart. Not at QoS 2: there a broker that lost the session
  * unheard gives an equal message the identifier of an earlier one, and nobody can know.
  */
-function steps(sameToo: boolean): fc.Arbitrary<readonly Step[]> {
+function steps(sameToo: boolean, byRefusal: boolean): fc.Arbitrary<readonly Step[]> {
 	const content = sameToo
 		? fc.oneof({ weight: 1, arbitrary: fc.constantFrom("same", "alike") }, { weight: 4, arbitrary: fc.constant("") })
 		: fc.constant("");
@@ -59,7 +61,7 @@ function steps(sameToo: boolean): fc.Arbitrary<readonly Step[]> {
 		{
 			weight: 9,
 			arbitrary: fc
-				.tuple(pick, verdict)
+				.tuple(pick, verdicts(byRefusal))
 				.map(([n, name]): Step => [`answer ${n} ${name}`, (world) => world.answer(n, VERDICTS[name]!)]),
 		},
 		{ weight: 4, arbitrary: fc.constant<Step>(["exchange", (world) => world.exchange()]) },
@@ -101,6 +103,11 @@ function steps(sameToo: boolean): fc.Arbitrary<readonly Step[]> {
 	return fc.array(one, { maxLength: 60, size: "max" });
 }
 
+/** What the app refuses becomes a dead letter, or is dropped for its status. */
+function leadsOn({ exhausted, options }: WorldOptions): boolean {
+	return exhausted === "deadLetter" || options?.deadLetterOn !== undefined;
+}
+
 const COUNTS = [
 	"published",
 	"brokerLost",
@@ -111,6 +118,8 @@ const COUNTS = [
 	"resent",
 	"acked",
 	"deadLettered",
+	"dropped",
+	"condemned",
 ] as const;
 
 function add(tally: Tally, name: keyof Tally, count: number): void {
@@ -127,7 +136,7 @@ type Tally = Partial<Record<Count | keyof BindingWorld["broker"]["seen"], number
 /** What broke, after which steps; `kept` when nothing did. `tally` counts what happened. */
 async function outcome(options: WorldOptions, numRuns: number, tally: Tally = {}): Promise<string> {
 	const details = await fc.check(
-		fc.asyncProperty(steps(!options.lanes && options.qos !== 2), async (todo) => {
+		fc.asyncProperty(steps(!options.lanes && options.qos !== 2, leadsOn(options)), async (todo) => {
 			serial = 0;
 			let random = 1;
 			vi.spyOn(Math, "random").mockImplementation(() => {
@@ -190,11 +199,16 @@ describe("the binding against a model of broker, wire and app", () => {
 	for (const [name, options] of Object.entries(worlds)) {
 		it(`keeps I1 to I9, I13 to I15 and I17 ${name}`, async () => {
 			const tally: Tally = {};
-			expect(await outcome(options, 100 * TIMES, tally)).toBe("kept");
+			expect(await outcome(options, (leadsOn(options) ? 300 : 100) * TIMES, tally)).toBe("kept");
 			// Runs in which little of this happened would prove little.
 			for (const what of ["copies", "reused"] as const) expect(tally[what], what).toBeGreaterThan(8);
 			for (const what of ["failed", "resent", "brokerLost"] as const) expect(tally[what], what).toBeGreaterThan(40);
 			if (options.qos === 2) expect(tally.repeatedPubRecs).toBeGreaterThan(2);
+			if (options.exhausted === "deadLetter") expect(tally.deadLettered, "deadLettered").toBeGreaterThan(20);
+			if (options.options !== BY_STATUS) return;
+			for (const what of ["dropped", "condemned", "deadLettered"] as const) {
+				expect(tally[what], what).toBeGreaterThan(20);
+			}
 		});
 	}
 });

@@ -71,7 +71,7 @@ export class BindingWorld {
 		this.broker.atApp = (topic) => this.#current.filter((one) => one.topic === topic).map(({ message }) => message);
 		this.broker.onPublish = (topic, payload, step) => {
 			if (topic !== DEAD_LETTERS) this.creates.seen(payload.toString(), step);
-			else if (step === "answered") this.ledger.add(deadContent(payload), "deadLettered");
+			else if (step === "answered") this.#deadLettered(deadContent(payload));
 			else this.ledger.checkDeadLetter(deadContent(payload));
 		};
 	}
@@ -184,6 +184,12 @@ export class BindingWorld {
 			const isOfThis = epoch === this.broker.epoch || (this.#given.style ?? "dup") === "dup";
 			this.broker.settled(message, verdict.kind === "accepted" && isOfThis);
 		}
+	}
+
+	/** The broker has a dead letter; its PUBACK is on the way. */
+	#deadLettered(content: string): void {
+		this.ledger.add(content, "deadLettered");
+		this.broker.settled(content, false);
 	}
 
 	get #timeoutMs(): number {

@@ -89,10 +89,9 @@ export class Ledger {
 		return this.handled(content) - (this.#unheard.get(content) ?? 0) > this.of(content, "acked");
 	}
 
-	/** Accepted by the app in this process, or a dead letter that the broker has, and not acknowledged since. */
+	/** Accepted by the app in this process, and not acknowledged since. Of a dead letter nobody can know whether its PUBACK was read. */
 	isAccepted(content: string): boolean {
-		const accepted = this.of(content, "accepted") + this.of(content, "deadLettered");
-		return accepted - (this.#unheard.get(content) ?? 0) > this.of(content, "acked");
+		return this.of(content, "accepted") - (this.#unheard.get(content) ?? 0) > this.of(content, "acked");
 	}
 
 	/** The process is gone: what it was told and has not passed on justifies nothing any more. */
