@@ -31,6 +31,8 @@ export class AppProcess extends AppLog implements AsyncDisposable {
 	readonly port: number;
 	/** `http://127.0.0.1:port`. */
 	readonly url: string;
+	/** When it was gone, in milliseconds on the clock of its log. */
+	readonly ends: number[] = [];
 	readonly #folder: TempFolder;
 	#script: AppScript;
 	#program: Program | undefined;
@@ -49,6 +51,7 @@ export class AppProcess extends AppLog implements AsyncDisposable {
 		if (this.#program?.running) throw new Error("the app runs already");
 		const [command, ...args] = appCommand(this.port, join(this.#folder.path, "app.log"), this.#script);
 		this.#program = startProgram(command, args, { name: "app", ipc: true });
+		void this.#program.exited.then(() => this.ends.push(Number(process.hrtime.bigint()) / 1e6));
 		await this.#program.line(/listening on/);
 	}
 

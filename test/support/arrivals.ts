@@ -1,3 +1,5 @@
+import { missedWait } from "./missed-wait.js";
+
 /** Values that arrive by themselves and are taken one after the other, with a deadline. */
 export class Arrivals<T> {
 	readonly #values: T[] = [];
@@ -20,7 +22,8 @@ export class Arrivals<T> {
 	async take(what: string, timeoutMs: number): Promise<T> {
 		await this.#change(timeoutMs);
 		if (this.#values.length > 0) return this.#values.shift()!;
-		throw new Error(`${what}: ${this.#end ?? `nothing within ${timeoutMs} ms`}`);
+		if (this.#end !== undefined) throw new Error(`${what}: ${this.#end}`);
+		throw missedWait(new Error(`${what}: nothing within ${timeoutMs} ms`));
 	}
 
 	/** Waits `ms` and resolves if nothing is there to take and nothing arrives or ends meanwhile. */

@@ -1,3 +1,5 @@
+import { missedWait } from "./missed-wait.js";
+
 /** Polls until `check` neither throws nor rejects nor returns false; rejects with its last error after `timeoutMs` (default 5 s). */
 export async function eventually<T>(
 	check: () => T | Promise<T>,
@@ -8,9 +10,9 @@ export async function eventually<T>(
 		try {
 			const result = await check();
 			if (result !== false) return result;
-			if (performance.now() > deadline) throw new Error("still false");
+			if (performance.now() > deadline) throw missedWait(new Error("still false"));
 		} catch (error) {
-			if (performance.now() > deadline) throw error;
+			if (performance.now() > deadline) throw missedWait(error as Error);
 		}
 		await new Promise((resolve) => setTimeout(resolve, everyMs));
 	}

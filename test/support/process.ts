@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { missedWait } from "./missed-wait.js";
 import { forgetProcess, rememberProcess } from "./run-record.js";
 
 /** How a program ended: one of the two is null. */
@@ -81,8 +82,8 @@ export class Program implements AsyncDisposable {
 		let watcher: (() => void) | undefined;
 		try {
 			return await new Promise((resolve, reject) => {
-				const fail = (what: string) =>
-					reject(new Error(`${this.name} ${what} no line that matches ${pattern}; its output:\n${this.#tail()}`));
+				const failure = (what: string) =>
+					new Error(`${this.name} ${what} no line that matches ${pattern}; its output:\n${this.#tail()}`);
 				let seen = 0;
 				watcher = () => {
 					// Lines may have gone at the front meanwhile: then all are looked at again.
@@ -91,10 +92,10 @@ export class Program implements AsyncDisposable {
 						const match = this.output[seen]!.match(pattern);
 						if (match) return resolve(match);
 					}
-					if (this.#exit) fail(`ended (${this.#exit.signal ?? this.#exit.code}) and wrote`);
+					if (this.#exit) reject(failure(`ended (${this.#exit.signal ?? this.#exit.code}) and wrote`));
 				};
 				this.#watchers.add(watcher);
-				timer = setTimeout(() => fail(`ran ${timeoutMs} ms and wrote`), timeoutMs);
+				timer = setTimeout(() => reject(missedWait(failure(`ran ${timeoutMs} ms and wrote`))), timeoutMs);
 				watcher();
 			});
 		} finally {

@@ -2,13 +2,13 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect } from "vitest";
 import { metric } from "../../integration/sidecar/component.js";
-import { startLine } from "../../integration/sidecar/line.js";
 import { eventually } from "../../support/eventually.js";
 import { describeWith } from "../../support/left-out.js";
 import { exchange, statusesIn } from "../../support/raw-http.js";
 import type { SidecarProcess } from "../../support/sidecar-process.js";
 import { residentMiB } from "../process/figures.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 const CREATE = { operation: "create", data: 1, metadata: { topic: "out/x" } };
 
@@ -70,7 +70,7 @@ describeWith("mosquitto", "callers who mean harm", () => {
 		},
 		"each meets its limit; other callers are served, the connection to the broker is kept, memory is bounded",
 		async ({ seen }) => {
-			await using line = await startLine();
+			await using line = await startWatchedLine();
 			const { sidecar, device, app } = line;
 			const { port } = sidecar;
 			const before = await p99(sidecar);

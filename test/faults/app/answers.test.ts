@@ -4,6 +4,7 @@ import type { AppAnswer } from "../../support/app-script.js";
 import { eventually } from "../../support/eventually.js";
 import { fault } from "../support/fault.js";
 import { pubAcks, startScriptedLine } from "../support/scripted-line.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 /** By the message that is answered so. */
 const ACCEPTING: Readonly<Record<string, AppAnswer>> = {
@@ -105,7 +106,7 @@ fault(
 	async ({ seen }) => {
 		const waits: number[] = [];
 		for (const status of [429, 503]) {
-			await using line = await startLine({
+			await using line = await startWatchedLine({
 				app: { rules: [{ payloads: ["first"], status, headers: { "retry-after": "1" }, times: 1 }] },
 				fields: { backOffMaxRetries: 1, backOffInterval: "20ms", ordering: "topic" },
 			});

@@ -1,8 +1,8 @@
 import { expect } from "vitest";
-import { startLine } from "../../integration/sidecar/line.js";
 import { eventually } from "../../support/eventually.js";
 import { residentMiB } from "../process/figures.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 fault(
 	{
@@ -12,7 +12,7 @@ fault(
 	},
 	"an app that blocks keeps the connection: pings are answered, memory is flat, and no more than maxInFlight are at the app",
 	async ({ seen }) => {
-		await using line = await startLine({
+		await using line = await startWatchedLine({
 			broker: { logPackets: true },
 			app: { delayMs: 9_000 },
 			fields: { keepAlive: "1s", maxInFlight: 5 },

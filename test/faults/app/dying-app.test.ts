@@ -1,10 +1,11 @@
 import { expect } from "vitest";
 import { logged, metric, untilReady, untilReason } from "../../integration/sidecar/component.js";
-import { distinct, numbers, startLine, texts } from "../../integration/sidecar/line.js";
+import { distinct, numbers, texts } from "../../integration/sidecar/line.js";
 import { eventually } from "../../support/eventually.js";
 import type { Mosquitto } from "../../support/mosquitto.js";
 import { fault } from "../support/fault.js";
 import { startFaultRun } from "../support/fault-run.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 /** PUBACKs that mosquitto has read from the sidecar, by its log. */
 function acknowledgements({ log }: Mosquitto): number {
@@ -22,7 +23,7 @@ for (const onRetriesExhausted of ["hold", "drop"]) {
 		},
 		"it gets them again when it is back: no attempt burnt, nothing acknowledged, the same connection",
 		async ({ seen }) => {
-			await using line = await startLine({
+			await using line = await startWatchedLine({
 				broker: UNLIMITED,
 				app: { end: "hang" },
 				fields: { backOffMaxRetries: 0, onRetriesExhausted },
@@ -62,7 +63,7 @@ fault(
 	},
 	"one that dies of a message dies of it four times; then the message is held and the others flow",
 	async ({ seen }) => {
-		await using line = await startLine({ app: { rules: [{ payloads: ["deadly"], end: "exit" }] } });
+		await using line = await startWatchedLine({ app: { rules: [{ payloads: ["deadly"], end: "exit" }] } });
 		const { app, sidecar, device } = line;
 		await device.publish("in/a", "deadly");
 		await device.publishAll(30, (index) => ({ topic: "in/a", payload: String(index) }));
@@ -90,7 +91,7 @@ fault(
 	},
 	"it costs neither attempts nor the connection, nothing is acknowledged meanwhile, and all of it arrives",
 	async ({ seen }) => {
-		await using line = await startLine({
+		await using line = await startWatchedLine({
 			broker: { logPackets: true },
 			fields: { keepAlive: "1s" },
 			app: { delayMs: [0, 3] },
@@ -125,7 +126,7 @@ fault(
 	},
 	"the intake is paused: no attempt, no dead letter, no PUBACK; with the app they come in order",
 	async ({ seen }) => {
-		await using line = await startLine({
+		await using line = await startWatchedLine({
 			broker: { logPackets: true, maxInflightMessages: 0 },
 			fields: { backOffMaxRetries: 3, backOffInterval: "10ms", deadLetterTopic: "dead", maxInFlight: 1 },
 		});

@@ -3,12 +3,13 @@ import { logged } from "../../integration/sidecar/component.js";
 import { distinct, numbers, startLine, texts } from "../../integration/sidecar/line.js";
 import { eventually } from "../../support/eventually.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 fault(
 	{ rows: ["F-36", "F-40"], injected: "an app that never answers one message, with 60 behind it" },
 	"after 10 s that is passed over, and the others flow on the same connection",
 	async ({ seen }) => {
-		await using line = await startLine({ app: { rules: [{ payloads: ["stuck"], end: "hang" }] } });
+		await using line = await startWatchedLine({ app: { rules: [{ payloads: ["stuck"], end: "hang" }] } });
 		const { broker, app, sidecar, device } = line;
 		await device.publish("in/a", "stuck");
 		await device.publishAll(60, (index) => ({ topic: "in/a", payload: String(index) }));

@@ -4,6 +4,7 @@ import { distinct, type Line, numbers, startLine, texts } from "../../integratio
 import { eventually } from "../../support/eventually.js";
 import { fault } from "../support/fault.js";
 import { startFaultRun } from "../support/fault-run.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 const REFUSED = { rules: [{ pattern: "^bad", status: 500 }] };
 
@@ -28,7 +29,7 @@ fault(
 	{ rows: ["F-43"], injected: "an app that refuses 15 messages, then accepts", scale: "holdInterval of 2 s" },
 	"the 16th arrives at once, and those again by themselves when it accepts, on the same connection",
 	async ({ seen }) => {
-		await using line = await startLine({ app: REFUSED, fields: { holdInterval: "2s" } });
+		await using line = await startWatchedLine({ app: REFUSED, fields: { holdInterval: "2s" } });
 		const { app, sidecar } = line;
 		await publish(line, [...bad(15), "good"]);
 		await app.acceptedAtLeast(1, 2_000);
@@ -55,7 +56,7 @@ fault(
 	},
 	"stalled, once in the log and in readiness, until it accepts; create works meanwhile",
 	async ({ seen }) => {
-		await using line = await startLine({ app: REFUSED, fields: { holdInterval: "1s" } });
+		await using line = await startWatchedLine({ app: REFUSED, fields: { holdInterval: "1s" } });
 		const { app, sidecar } = line;
 		await publish(line, [...bad(25), "good"]);
 		await sidecar.line(/code=stalled /);
@@ -91,7 +92,7 @@ for (const [name, maxInflightMessages, count] of [
 		},
 		"no wedge: create works meanwhile, and all are accepted when the app recovers, on the same connection",
 		async ({ seen }) => {
-			await using line = await startLine({
+			await using line = await startWatchedLine({
 				broker: { maxInflightMessages },
 				app: { status: 500 },
 				fields: { holdInterval: "1s" },
@@ -122,7 +123,7 @@ fault(
 	},
 	"it is acknowledged once, counted and said with its reason; the others flow",
 	async ({ seen }) => {
-		await using line = await startLine({
+		await using line = await startWatchedLine({
 			broker: { logPackets: true },
 			app: { rules: [{ payloads: ["7"], status: 500 }] },
 			fields: { onRetriesExhausted: "drop", backOffMaxRetries: 2, backOffInterval: "50ms" },
@@ -154,7 +155,7 @@ fault(
 	"the good ones flow; all 25 are counted, and with deadLetter stand in the dead-letter topic",
 	async ({ seen }) => {
 		for (const fields of [{ onRetriesExhausted: "drop" }, { deadLetterTopic: "dead/letters" }]) {
-			await using line = await startLine({
+			await using line = await startWatchedLine({
 				app: REFUSED,
 				fields: { backOffMaxRetries: 1, backOffInterval: "50ms", ...fields },
 			});
@@ -194,7 +195,10 @@ fault(
 		await publish(held, [...bad(20), "good"]);
 		const { message } = await untilReason(held.sidecar, "stalled", 20_000);
 		expect((await held.sidecar.ready()).status).toBe(503);
-		await using free = await startLine({ app: REFUSED, fields: { backOffMaxRetries: 0, onRetriesExhausted: "drop" } });
+		await using free = await startWatchedLine({
+			app: REFUSED,
+			fields: { backOffMaxRetries: 0, onRetriesExhausted: "drop" },
+		});
 		await publish(free, [...bad(20), "good"]);
 		await free.app.acceptedAtLeast(1, 5_000);
 		expect(texts(free.app.accepted())).toEqual(["good"]);

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { ACCEPTED, type ReadResponse } from "../../../src/bindings/binding.js";
 import { MosquittoInput, textOf } from "../../integration/input/mosquitto-input.js";
-import { distinct, numbers, startLine, texts } from "../../integration/sidecar/line.js";
+import { distinct, numbers, texts } from "../../integration/sidecar/line.js";
 import { eventually } from "../../support/eventually.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 fault(
 	{
@@ -14,7 +15,7 @@ fault(
 	},
 	"an app slower than the keep-alive costs no connection, and create works meanwhile",
 	async ({ seen }) => {
-		await using line = await startLine({
+		await using line = await startWatchedLine({
 			broker: { logPackets: true },
 			app: { delayMs: 4_000 },
 			fields: { keepAlive: "1s" },

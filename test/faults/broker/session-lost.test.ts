@@ -1,13 +1,14 @@
 import { expect } from "vitest";
 import { ClientUnderTest, startScene } from "../../integration/client/client-under-test.js";
 import { component, logged, metric, untilReady, untilReason } from "../../integration/sidecar/component.js";
-import { distinct, numbers, startLine, texts } from "../../integration/sidecar/line.js";
+import { distinct, numbers, texts } from "../../integration/sidecar/line.js";
 import { startApp } from "../../support/app-process.js";
 import { eventually } from "../../support/eventually.js";
 import { startMosquitto } from "../../support/mosquitto.js";
 import { connectDevice } from "../../support/mqtt-device.js";
 import { startSidecar } from "../../support/sidecar-process.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 fault(
 	{
@@ -16,7 +17,7 @@ fault(
 	},
 	"a session that is lost: said once, subscribed anew, what the app then accepts is acknowledged to nobody, and what is published afterwards arrives",
 	async ({ seen }) => {
-		await using line = await startLine({ broker: { logPackets: true }, app: { delayMs: 5_000 } });
+		await using line = await startWatchedLine({ broker: { logPackets: true }, app: { delayMs: 5_000 } });
 		const { broker, app, sidecar, device } = line;
 		await device.publishAll(5, (index) => ({ topic: "in/a", payload: String(index) }));
 		await eventually(() => expect(app.requests()).toHaveLength(5));

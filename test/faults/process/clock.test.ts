@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { component, logged, metric, untilReady } from "../../integration/sidecar/component.js";
-import { startLine } from "../../integration/sidecar/line.js";
 import { createCa } from "../../support/certificates.js";
 import { eventually } from "../../support/eventually.js";
 import { describeWith } from "../../support/left-out.js";
 import { connectDevice } from "../../support/mqtt-device.js";
 import { launchSidecar } from "../../support/sidecar-process.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 import { orders } from "./orders.js";
 
 const HOUR = 3_600_000;
@@ -26,7 +26,7 @@ describeWith("mosquitto", "time", () => {
 		"timers keep their time: no connection lost, no storm of pings, retries neither at once nor never",
 		async ({ seen }) => {
 			await using clock = await orders();
-			await using line = await startLine({
+			await using line = await startWatchedLine({
 				broker: { logPackets: true },
 				app: { rules: [{ payloads: ["retry"], times: 1, status: 500 }] },
 				fields: { keepAlive: "1s", backOffMaxRetries: 5, backOffInterval: "1500ms" },
@@ -93,7 +93,7 @@ describeWith("mosquitto", "time", () => {
 		"the broker ends the connection; we connect again, acknowledge nothing stale, and say how long the process did nothing",
 		async ({ seen }) => {
 			await using clock = await orders();
-			await using line = await startLine({
+			await using line = await startWatchedLine({
 				app: { rules: [{ pattern: "^slow", delayMs: 1_500 }] },
 				fields: { keepAlive: "1s" },
 				sidecar: clock.options,
@@ -129,7 +129,7 @@ describeWith("mosquitto", "time", () => {
 		},
 		"nothing stale is acknowledged, it connects again at once, and every message is acknowledged on the new connection",
 		async ({ seen }) => {
-			await using line = await startLine({
+			await using line = await startWatchedLine({
 				broker: { logPackets: true },
 				app: { rules: [{ pattern: "^slow", delayMs: 1_000 }] },
 				fields: { keepAlive: "1s" },
@@ -175,7 +175,7 @@ describeWith("mosquitto", "time", () => {
 		},
 		"what the app accepted then is acknowledged to nobody",
 		async ({ seen }) => {
-			await using line = await startLine({
+			await using line = await startWatchedLine({
 				broker: { logPackets: true },
 				app: { rules: [{ pattern: "^slow", delayMs: 1_000 }] },
 			});

@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import { eventually } from "../../support/eventually.js";
+import { missedWait } from "../../support/missed-wait.js";
 import { fault } from "../support/fault.js";
 import { startFaultRun } from "../support/fault-run.js";
 import { patchedBuild } from "../support/patched-build.js";
@@ -28,7 +29,8 @@ fault(
 				// It works again: the life before has left nothing that stops it.
 				const puback = run.proxy.on("from client", "puback", 1, {});
 				const works = await Promise.race([puback.then(() => true), pause(15_000)]);
-				if (!works) throw new Error(`seed ${seed + index}, cycle ${cycle}: no PUBACK within 15 s of the start`);
+				const where = `seed ${seed + index}, cycle ${cycle}`;
+				if (!works) throw missedWait(new Error(`${where}: no PUBACK within 15 s of the start`));
 				const point = CRASH_POINTS[between(run.random, 0, CRASH_POINTS.length - 1)]!;
 				if (await crashAt(run, point)) reached.set(point.moment, (reached.get(point.moment) ?? 0) + 1);
 			}

@@ -6,6 +6,7 @@ import { eventually } from "../../support/eventually.js";
 import { freePort } from "../../support/free-port.js";
 import { startSidecar } from "../../support/sidecar-process.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 fault(
 	{
@@ -14,7 +15,7 @@ fault(
 	},
 	"a graceful stop under load: it ends with 0, and what the app accepted does not come again",
 	async ({ seen }) => {
-		await using line = await startLine({ broker: { maxInflightMessages: 0 }, app: { delayMs: [0, 30] } });
+		await using line = await startWatchedLine({ broker: { maxInflightMessages: 0 }, app: { delayMs: [0, 30] } });
 		const { app, sidecar, device } = line;
 		let published = 0;
 		const publish = (count: number) => {
@@ -52,7 +53,7 @@ fault(
 	},
 	"a stop with handlers that do not end: 1 when the grace period is over; what they had comes again, nothing of it was acknowledged",
 	async ({ seen }) => {
-		await using line = await startLine({
+		await using line = await startWatchedLine({
 			broker: { logPackets: true, maxInflightMessages: 0 },
 			app: { rules: [{ pattern: "^stuck", end: "hang" }] },
 			sidecar: { args: ["--dapr-graceful-shutdown-seconds", "1"] },
@@ -90,7 +91,7 @@ fault(
 	{ rows: ["F-71"], injected: "SIGTERM while the app works on a message and 16 callers create" },
 	"create in the middle of a stop: every call is answered, and truthfully",
 	async ({ seen }) => {
-		await using line = await startLine({ app: { rules: [{ payloads: ["slow"], delayMs: 300 }] } });
+		await using line = await startWatchedLine({ app: { rules: [{ payloads: ["slow"], delayMs: 300 }] } });
 		const { app, sidecar, device, broker } = line;
 		await device.subscribe("out/#");
 		const creator = new Creator(sidecar, "orders", "out/x");
@@ -120,7 +121,7 @@ fault(
 	{ rows: ["F-71"], injected: "a second SIGTERM while the first one waits for handlers without limit" },
 	"a second signal ends it at once, and everything comes again",
 	async ({ seen }) => {
-		await using line = await startLine({
+		await using line = await startWatchedLine({
 			app: { end: "hang" },
 			sidecar: { args: ["--dapr-graceful-shutdown-seconds", "0"] },
 		});

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
-import { distinct, numbers, startLine, texts } from "../../integration/sidecar/line.js";
+import { distinct, numbers, texts } from "../../integration/sidecar/line.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 const BACKLOG = 20_000;
 /** How far the app is when the sidecar dies. */
@@ -9,7 +10,7 @@ fault(
 	{ rows: ["F-70"], injected: `kill -9 ${DEATHS.length} times in a backlog of ${BACKLOG}` },
 	"killed in a backlog: nothing is lost, and what comes again is marked",
 	async ({ seen: tell }) => {
-		await using line = await startLine();
+		await using line = await startWatchedLine();
 		const { app, sidecar, device } = line;
 		await sidecar.stop();
 		await device.publishAll(BACKLOG, (index) => ({ topic: `in/${index % 7}`, payload: String(index) }));
@@ -38,7 +39,7 @@ fault(
 	{ rows: ["F-70", "S-1"], injected: "kill -9 under load, with mosquitto logging each packet" },
 	"killed: only that comes again for which the broker has no acknowledgement",
 	async ({ seen }) => {
-		await using line = await startLine({ broker: { logPackets: true } });
+		await using line = await startWatchedLine({ broker: { logPackets: true } });
 		const { broker, app, sidecar, device } = line;
 		await sidecar.stop();
 		await device.publishAll(2_000, (index) => ({ topic: `in/${index}`, payload: `in/${index}` }));

@@ -3,11 +3,12 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { logged, metric, untilReady } from "../../integration/sidecar/component.js";
-import { distinct, numbers, startLine } from "../../integration/sidecar/line.js";
+import { distinct, numbers } from "../../integration/sidecar/line.js";
 import { eventually } from "../../support/eventually.js";
 import { describeWith } from "../../support/left-out.js";
 import { connectDevice } from "../../support/mqtt-device.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 import { cpuSeconds, residentMiB } from "./figures.js";
 
 const MIB = 1_024 * 1_024;
@@ -21,7 +22,7 @@ describeWith("mosquitto", "a process", () => {
 			},
 			"attempts follow the back-off with the reason in words, nothing spins, and all is well once descriptors are free",
 			async ({ seen }) => {
-				await using line = await startLine();
+				await using line = await startWatchedLine();
 				const { sidecar, broker, device, app } = line;
 				execFileSync("prlimit", [`--pid=${line.sidecar.pid}`, "--nofile=64:64"]);
 				const idle: Socket[] = [];
@@ -70,7 +71,7 @@ describeWith("mosquitto", "a process", () => {
 		},
 		"the caps hold: no crash, memory bounded, nothing acknowledged that was not accepted, nothing lost",
 		async ({ seen }) => {
-			await using line = await startLine({
+			await using line = await startWatchedLine({
 				broker: { maxInflightMessages: 1_000, logPackets: true },
 				app: { end: "hang" },
 				fields: { qos: 1 },

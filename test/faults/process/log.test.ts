@@ -1,10 +1,10 @@
 import { expect } from "vitest";
 import { metric } from "../../integration/sidecar/component.js";
-import { startLine } from "../../integration/sidecar/line.js";
 import { eventually } from "../../support/eventually.js";
 import { describeWith } from "../../support/left-out.js";
 import type { SidecarProcess } from "../../support/sidecar-process.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 /** Standard output goes through a pipe to a reader of its own, which names its process and shows on standard error what it reads. */
 const READER = 'exec "$1" -e "process.stdin.pipe(process.stderr)"';
@@ -27,7 +27,7 @@ describeWith("bash", "a program that writes to a pipe", () => {
 			{ rows: ["F-78"], injected: "the reader of the log's pipe is stopped (SIGSTOP), and goes on later" },
 			"messages flow both ways, lines beyond 1 MiB are lost, counted, and said once there is a reader; the end is not held up",
 			async ({ seen }) => {
-				await using line = await startLine({ sidecar: { under: PIPED, args: API_LOG } });
+				await using line = await startWatchedLine({ sidecar: { under: PIPED, args: API_LOG } });
 				const { sidecar, device, app } = line;
 				const reader = Number((await sidecar.line(/^reader (\d+)/))[1]);
 				process.kill(reader, "SIGSTOP");
@@ -71,7 +71,7 @@ describeWith("bash", "a program that writes to a pipe", () => {
 			{ rows: ["F-78"], injected: "standard output is closed after its first line (| head -1)" },
 			"nothing ends, messages flow, lost lines are counted, and the exit code is 0",
 			async ({ seen }) => {
-				await using line = await startLine({
+				await using line = await startWatchedLine({
 					// What is needed of the output is shown on standard error, before the reader leaves.
 					sidecar: { under: ["bash", "-c", 'exec "$@" > >(exec head -2 >&2)', "bash"], args: API_LOG },
 				});

@@ -3,12 +3,14 @@ import { expect } from "vitest";
 import { startBroker } from "../../../src/broker/broker.js";
 import { startScene } from "../../integration/client/client-under-test.js";
 import { component, metric, untilReady } from "../../integration/sidecar/component.js";
-import { type Line, startLine } from "../../integration/sidecar/line.js";
+import type { Line } from "../../integration/sidecar/line.js";
+import { startLine } from "../../integration/sidecar/line.js";
 import { startApp } from "../../support/app-process.js";
 import { eventually } from "../../support/eventually.js";
 import { startScriptedBroker } from "../../support/scripted-broker.js";
 import { startSidecar } from "../../support/sidecar-process.js";
 import { fault } from "../support/fault.js";
+import { startWatchedLine } from "../support/watched-line.js";
 
 /** The topic as an app gets it: header bytes are UTF-8, which Node shows as Latin-1. */
 function asHeader(topic: string): string {
@@ -35,7 +37,7 @@ fault(
 	{ rows: ["F-56"], injected: `payloads that are ${PAYLOADS.map(([name]) => name).join(", ")}` },
 	"the app gets each byte for byte",
 	async ({ seen }) => {
-		await using line = await startLine();
+		await using line = await startWatchedLine();
 		for (const [name, payload] of PAYLOADS) {
 			const request = await deliver(line, "in/payload", payload);
 			expect(request.payload.equals(payload), name).toBe(true);
@@ -60,7 +62,7 @@ fault(
 	{ rows: ["F-56", "S-33"], injected: "topics of other scripts, emoji, blanks, %, empty levels, and 12,003 bytes" },
 	"the header `topic` can be read without loss, or `topic-percent` stands beside it",
 	async ({ seen }) => {
-		await using line = await startLine();
+		await using line = await startWatchedLine();
 		for (const [topic, header] of TOPICS) {
 			const { headers } = await deliver(line, topic, "x");
 			expect(headers.topic).toBe(header);
@@ -126,7 +128,9 @@ fault(
 	{ rows: ["S-33"], injected: "the filters $share/g/+/x and in/# overlap on one topic; and a topic below $SYS" },
 	"each message comes under its own topic, accepted and acknowledged, and none as a stray one",
 	async ({ seen }) => {
-		await using line = await startLine({ fields: { topic: "$share/g/+/x", topics: ["in/#", "$SYS/broker/version"] } });
+		await using line = await startWatchedLine({
+			fields: { topic: "$share/g/+/x", topics: ["in/#", "$SYS/broker/version"] },
+		});
 		const { app, device, sidecar } = line;
 		await device.publishAll(20, (index) => ({ topic: index % 2 === 0 ? "in/x" : "other/x", payload: String(index) }));
 		await eventually(() => {

@@ -10,6 +10,13 @@ export interface LineOptions {
 	readonly app?: AppScript;
 	readonly fields?: ComponentFields;
 	readonly sidecar?: Omit<SidecarOptions, "components" | "appPort">;
+	/** Starts what stands between sidecar and broker; default nothing. */
+	readonly between?: (broker: Mosquitto) => Promise<Between>;
+}
+
+/** Something through which the sidecar reaches the broker. */
+export interface Between extends AsyncDisposable {
+	readonly url: string;
 }
 
 /** Device, mosquitto, sidecar and app, each a process of its own but for the device. Disposing ends all. */
@@ -21,7 +28,7 @@ export interface Line extends AsyncDisposable {
 }
 
 /** Starts all four; resolves when the sidecar is ready. */
-export async function startLine({ broker, app, fields, sidecar }: LineOptions = {}): Promise<Line> {
+export async function startLine({ broker, app, fields, sidecar, between }: LineOptions = {}): Promise<Line> {
 	const parts: AsyncDisposable[] = [];
 	const started = <Part extends AsyncDisposable>(part: Part): Part => {
 		parts.unshift(part);
@@ -32,7 +39,8 @@ export async function startLine({ broker, app, fields, sidecar }: LineOptions = 
 	};
 	try {
 		const [itsBroker, itsApp] = await Promise.all([startMosquitto(broker).then(started), startApp(app).then(started)]);
-		const components = component({ url: itsBroker.url, ...fields });
+		const { url } = between === undefined ? itsBroker : started(await between(itsBroker));
+		const components = component({ url, ...fields });
 		const line = {
 			broker: itsBroker,
 			app: itsApp,
