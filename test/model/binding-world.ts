@@ -43,6 +43,8 @@ interface Attempt {
 }
 
 const DEAD_LETTERS = "dead";
+/** So long the binding waits for the PUBACK of a dead letter. */
+const PUBLISH_TIMEOUT_MS = 10_000;
 /** In which everything must be well after all faults have ended: back-off, hold interval, resumes. */
 const HEALED_WITHIN_MS = 240_000;
 
@@ -56,6 +58,8 @@ export class BindingWorld {
 	readonly #bend: Bend & AppBend;
 	#binding!: Mqtt3Binding;
 	#attempts: Attempt[] = [];
+	/** When the app refused each content last: a dead letter of it follows then. */
+	readonly #refusedAt = new Map<string, number>();
 	#isDraining = false;
 	#problem: Error | undefined;
 
@@ -174,6 +178,7 @@ export class BindingWorld {
 		const isRefused = verdict.kind === "failed" && !this.#isDraining;
 		this.ledger.add(message, verdict.kind === "accepted" ? "accepted" : isRefused ? "failed" : "unasked");
 		if (isRefused) {
+			this.#refusedAt.set(message, performance.now());
 			const { dropOn = [], deadLetterOn = [] } = this.#given.options ?? {};
 			const status = String(verdict.status);
 			if (dropOn.includes(status)) this.ledger.add(message, "dropped");
@@ -189,6 +194,12 @@ export class BindingWorld {
 	/** The broker has a dead letter; its PUBACK is on the way. */
 	#deadLettered(content: string): void {
 		this.ledger.add(content, "deadLettered");
+		const refusedAt = this.#refusedAt.get(content) ?? Number.NEGATIVE_INFINITY;
+		// After that time its outcome is unknown, and the message stays held.
+		if (performance.now() - refusedAt < PUBLISH_TIMEOUT_MS && !this.wire.isPaused) {
+			this.ledger.add(content, "letterHeard");
+			this.#refusedAt.delete(content);
+		}
 		this.broker.settled(content, false);
 	}
 
@@ -305,6 +316,7 @@ export class BindingWorld {
 			backOffIntervalMs: 1_000,
 			onRetriesExhausted: exhausted as "hold",
 			holdIntervalMs: 5_000,
+			publishTimeoutMs: PUBLISH_TIMEOUT_MS,
 			...dispositions(exhausted, lanes),
 			...options,
 		});

@@ -19,6 +19,8 @@ export interface Message {
 export type Count =
 	| "published"
 	| "brokerLost"
+	/** Those of them that went with the whole session. */
+	| "sessionLost"
 	| "accepted"
 	| "failed"
 	| "unasked"
@@ -26,6 +28,8 @@ export type Count =
 	| "resent"
 	| "acked"
 	| "deadLettered"
+	/** The broker acknowledged a dead letter of it while the binding still waited for that. */
+	| "letterHeard"
 	/** Refused with a status that `dropOn` names. */
 	| "dropped"
 	/** Refused with a status that `deadLetterOn` names. */
@@ -89,9 +93,10 @@ export class Ledger {
 		return this.handled(content) - (this.#unheard.get(content) ?? 0) > this.of(content, "acked");
 	}
 
-	/** Accepted by the app in this process, and not acknowledged since. Of a dead letter nobody can know whether its PUBACK was read. */
+	/** Settled for certain in this process, and not acknowledged since: accepted, or dead-lettered with a PUBACK that came in time. */
 	isAccepted(content: string): boolean {
-		return this.of(content, "accepted") - (this.#unheard.get(content) ?? 0) > this.of(content, "acked");
+		const certain = this.of(content, "accepted") + this.of(content, "letterHeard");
+		return certain - (this.#unheard.get(content) ?? 0) > this.of(content, "acked");
 	}
 
 	/** The process is gone: what it was told and has not passed on justifies nothing any more. */
@@ -141,12 +146,13 @@ export class Ledger {
 		return this.#passedOver.has(content) || this.#oversized.has(content);
 	}
 
-	/** Those of a topic that a broker lost while the app had them: they are tried on, ahead of what comes later. */
-	lostAtApp(topic: string): readonly string[] {
+	/** Those of a topic that the binding may go on with although the broker lost them, ahead of what comes later: begun, or gone with the session. */
+	lostAhead(topic: string): readonly string[] {
 		const contents = (this.#byTopic.get(topic) ?? []).map(({ content }) => content);
-		return contents.filter(
-			(one) => this.of(one, "brokerLost") * this.of(one, "started") > 0 && this.handled(one) === 0,
-		);
+		return contents.filter((one) => {
+			const isBegun = this.of(one, "brokerLost") > 0 && this.of(one, "started") > 0;
+			return (isBegun || this.of(one, "sessionLost") > 0) && this.handled(one) === 0;
+		});
 	}
 
 	/** After everything has healed. */

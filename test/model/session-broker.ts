@@ -120,7 +120,10 @@ export class SessionBroker {
 	open(keepsSession: boolean): boolean {
 		if (keepsSession && this.#hasSession) return true;
 		const lost = [...this.#queue, ...[...this.#inflight.values()].map(({ message }) => message)];
-		for (const { content } of lost) this.#ledger.add(content, "brokerLost");
+		for (const { content } of lost) {
+			this.#ledger.add(content, "brokerLost");
+			this.#ledger.add(content, "sessionLost");
+		}
 		this.#queue = [];
 		this.#inflight.clear();
 		this.#isSubscribed = false;
@@ -364,7 +367,7 @@ export class SessionBroker {
 		const ahead = [
 			...others.map(({ message }) => message.content),
 			...this.atApp(topic),
-			...this.#ledger.lostAtApp(topic),
+			...this.#ledger.lostAhead(topic),
 		];
 		return ahead.some((other) => other !== content && this.#ledger.isPassedOver(other));
 	}

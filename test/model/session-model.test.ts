@@ -43,15 +43,25 @@ const step: fc.Arbitrary<readonly [string, Step]> = fc.oneof(
 	},
 );
 
-/** What broke, after which steps; `kept` when nothing did. */
-function outcome(make: () => Engine, style: ResendStyle, numRuns: number): string {
+function play(engine: Engine, style: ResendStyle, steps: readonly (readonly [string, Step])[]): void {
+	const model = new BrokerModel(style);
+	model.connect(engine, false);
+	for (const [, act] of steps) act(model, engine);
+	model.heal(engine);
+}
+
+/**
+ * What broke, after which steps; `kept` when nothing did. Only what `sought` matches counts: a wrong engine breaks more than one thing,
+ * and which one a run finds first, and shrinks to, is chance.
+ */
+function outcome(make: () => Engine, style: ResendStyle, numRuns: number, sought = /^/): string {
 	const details = fc.check(
 		fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-			const model = new BrokerModel(style);
-			const engine = make();
-			model.connect(engine, false);
-			for (const [, act] of steps) act(model, engine);
-			model.heal(engine);
+			try {
+				play(make(), style, steps);
+			} catch (error) {
+				if (error instanceof Error && sought.test(error.message)) throw error;
+			}
 		}),
 		{ numRuns },
 	);
@@ -97,7 +107,7 @@ describe("the model catches an engine that", () => {
 	const bugs: Record<string, readonly [Bug, RegExp]> = {
 		"acknowledges on receipt": [{ ackOnReceipt: true }, /I2/],
 		"acknowledges in the order of the app's answers": [{ completionOrder: true }, /I4/],
-		"keeps its queue over a reconnect": [{ keepsQueue: true }, /I[1-59]/],
+		"keeps its queue over a reconnect": [{ keepsQueue: true }, /I[2359]|I1/],
 		"acknowledges a copy": [{ acksCopies: true }, /I[25]/],
 		"drops every DUP that it knows": [{ dropsDup: true }, /I[125]/],
 		"trusts every session that is present": [{ trustsSession: true }, /deaf/],
@@ -106,7 +116,7 @@ describe("the model catches an engine that", () => {
 	};
 	for (const [name, [bug, reason]] of Object.entries(bugs)) {
 		it(name, () => {
-			expect(outcome(() => new PlainEngine(bug), "dup", 3_000)).toMatch(reason);
+			expect(outcome(() => new PlainEngine(bug), "dup", 3_000, reason)).toMatch(reason);
 		});
 	}
 });
