@@ -1,11 +1,12 @@
-// Writes what documentation repeats of the code: docs/reference/metadata.md, docs/reference/metrics.md and the table of
-// fields in README.md.
+// Writes src/gen from proto/, and what documentation repeats of the code: docs/reference/metadata.md, docs/reference/metrics.md and
+// the table of fields in README.md.
 // With --check it writes nothing and ends with 1 where something is not current. Needs a built dist.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { renderFieldTable } from "../dist/bindings/metadata.js";
 import { MQTT3_FIELDS } from "../dist/bindings/mqtt3-fields.js";
 import { METRICS, renderMetricTable } from "../dist/diagnostics/metric-table.js";
+import { generateProtocol } from "./generate-protocol.mjs";
 
 const ROOT = dirname(import.meta.dirname);
 
@@ -82,13 +83,15 @@ ${renderMetricTable(METRICS.filter(({ name }) => !name.startsWith("dapr_")))}
 loaded with the first scrape.
 `;
 
+const isCheck = process.argv.includes("--check");
 const stale = [
+	...generateProtocol({ isCheck }),
 	update("docs/reference/metadata.md", () => reference),
 	update("docs/reference/metrics.md", () => metrics),
 	update("README.md", (text) => between(text, "fields", readmeFields)),
 ].filter(Boolean);
 
-if (process.argv.includes("--check") && stale.length > 0) {
+if (isCheck && stale.length > 0) {
 	console.error(`not current: ${stale.join(", ")}; run "npm run generate"`);
 	process.exitCode = 1;
 }
@@ -103,7 +106,7 @@ function update(path, render) {
 	const before = read(file);
 	const after = render(before);
 	if (before === after) return undefined;
-	if (!process.argv.includes("--check")) {
+	if (!isCheck) {
 		mkdirSync(dirname(file), { recursive: true });
 		writeFileSync(file, after);
 	}

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { isLoopback } from "../sockets/listen-addresses.js";
 import { invokeBinding } from "./binding-route.js";
 import type { ConnectionSignals } from "./connection-signal.js";
 import { checkMetadataKey } from "./create-request.js";
 import { answerError, answerJson, answerNoContent, answerText } from "./http-answer.js";
-import { isLoopback } from "./listen-addresses.js";
 import { type RequestBudget, readBody } from "./request-body.js";
 import type { Sidecar } from "./sidecar.js";
 import { type ApiError, BodyTooLargeError, BusyError, daprError, MalformedRequestError } from "./status.js";

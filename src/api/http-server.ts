@@ -1,13 +1,13 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type FastifyInstance, fastify } from "fastify";
 import { ConfigurationError } from "../errors.js";
+import { KeptSocketFile } from "../sockets/kept-socket-file.js";
+import { isLoopback, listenAddresses, listenOnAll, originOf } from "../sockets/listen-addresses.js";
 import { type ApiToken, Authentication } from "./authentication.js";
 import { BrowserDefence } from "./browser-defence.js";
 import { ConnectionSignals } from "./connection-signal.js";
 import { Gate } from "./gate.js";
 import { addRoutes } from "./http-routes.js";
-import { KeptSocketFile } from "./kept-socket-file.js";
-import { isLoopback, listenAddresses, listenOnAll, originOf } from "./listen-addresses.js";
 import { closeNodeServer, createNodeServer, DEFAULT_TIMEOUTS, type HttpTimeouts } from "./node-server.js";
 import { RequestBudget } from "./request-body.js";
 import type { Sidecar } from "./sidecar.js";
@@ -105,13 +105,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 	const create = () =>
 		createNodeServer(serve, options.maxHeaderSize ?? DEFAULT_MAX_HEADER_SIZE, options.timeouts ?? DEFAULT_TIMEOUTS);
 	let servers: readonly Server[] = [];
-	let socketFile: KeptSocketFile | undefined;
+	let socketFile: KeptSocketFile<Server> | undefined;
 	return {
 		async listen() {
 			try {
 				await app.ready();
 				if (socketPath !== undefined) {
-					socketFile = await KeptSocketFile.open(socketPath, create, options.onWarning ?? (() => undefined));
+					socketFile = await KeptSocketFile.open(
+						{ path: socketPath, flag: "--unix-domain-socket" },
+						create,
+						options.onWarning ?? (() => undefined),
+					);
 					return [`unix:${socketPath}`];
 				}
 				servers = await listenOnAll(addresses, options.port, create);

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { listenOnAll, originOf } from "../sockets/listen-addresses.js";
 import { BrowserDefence } from "./browser-defence.js";
 import { answer, answerText } from "./http-answer.js";
-import { listenOnAll, originOf } from "./listen-addresses.js";
 import { closeNodeServer, createNodeServer, DEFAULT_TIMEOUTS } from "./node-server.js";
 
 const MAX_CONNECTIONS = 256;

@@ -1,5 +1,4 @@
-import type { Server } from "node:http";
-import { type AddressInfo, BlockList, isIP } from "node:net";
+import { type AddressInfo, BlockList, isIP, type Server } from "node:net";
 import { ConfigurationError } from "../errors.js";
 
 const LOOPBACK = new BlockList();
@@ -46,12 +45,12 @@ const HTTP_API: ListenerWords = {
  * Starts one server per address, all on the same port. Resolves with those that listen; addresses that this machine does
  * not have are left out as long as one is there. Rejects with ConfigurationError; nothing listens then.
  */
-export async function listenOnAll(
+export async function listenOnAll<S extends Server>(
 	addresses: readonly string[],
 	port: number,
-	createServer: () => Server,
+	createServer: () => S,
 	words: ListenerWords = HTTP_API,
-): Promise<readonly Server[]> {
+): Promise<readonly S[]> {
 	for (let attempt = 1; ; attempt++) {
 		try {
 			return await listenOnce(addresses, port, createServer, words);
@@ -63,13 +62,13 @@ export async function listenOnAll(
 	}
 }
 
-async function listenOnce(
+async function listenOnce<S extends Server>(
 	addresses: readonly string[],
 	wanted: number,
-	createServer: () => Server,
+	createServer: () => S,
 	words: ListenerWords,
-): Promise<readonly Server[]> {
-	const servers: Server[] = [];
+): Promise<readonly S[]> {
+	const servers: S[] = [];
 	let port = wanted;
 	let absent: unknown;
 	for (const host of addresses) {

@@ -1,12 +1,25 @@
-import { lstat, mkdtemp, rename, rmdir, unlink } from "node:fs/promises";
+import { chmod, chown, lstat, mkdtemp, rename, rm, unlink } from "node:fs/promises";
 import { connect, type Server } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { ConfigurationError } from "../errors.js";
 
-/** The longest path that every system takes; beyond it some cut it off without a word. */
-const MAX_PATH_BYTES = 103;
-/** A file that is made then has mode 0660. */
-const UMASK = 0o117;
+/** The longest path that the system takes; beyond it some cut it off without a word. */
+const MAX_PATH_BYTES = process.platform === "linux" ? 107 : 103;
+/** Of `/.123456/s`. */
+const NEST_BYTES = 10;
+/** Owner and group may connect. */
+const DEFAULT_MODE = 0o660;
+
+/** Where a socket file is to be, and for whom. */
+export interface SocketPlace {
+	readonly path: string;
+	/** The flag that chose it, with dashes, for messages. */
+	readonly flag: string;
+	/** Whoever may write may connect. Default 0660. */
+	readonly mode?: number | undefined;
+	/** The group's number. Default: the process's. */
+	readonly gid?: number | undefined;
+}
 
 /** A file that servers of this process answer on. */
 export interface SocketFile {
@@ -15,50 +28,66 @@ export interface SocketFile {
 }
 
 /**
- * Starts `server` on a Unix socket at `path`, mode 0660, in place of one that nobody answers on any more. Tells `onWarning` of a folder
+ * Starts `server` on a Unix socket at `place`, in place of one that nobody answers on any more. Tells `onWarning` of a folder
  * that others may write in. Rejects with ConfigurationError for a folder that is none, and for a file that is not ours or in use.
  */
 export async function listenOnSocketFile(
 	server: Server,
-	path: string,
+	place: SocketPlace,
 	onWarning: (message: string) => void,
 ): Promise<SocketFile> {
-	const file = resolve(path);
-	if (Buffer.byteLength(file) > MAX_PATH_BYTES) {
-		throw unusable(file, `its path is longer than ${MAX_PATH_BYTES} bytes: choose a shorter one`);
+	const file = resolve(place.path);
+	const unusable = (path: string, reason: string, cause?: unknown) =>
+		new ConfigurationError(`${place.flag}: ${path}: ${reason}`, { cause, property: place.flag.replace(/^-+/, "") });
+	const folder = dirname(file);
+	const length = Buffer.byteLength(file);
+	// It is bound elsewhere first, see bindAndMove().
+	const maxLength = MAX_PATH_BYTES - Math.max(0, Buffer.byteLength(folder) + NEST_BYTES - length);
+	if (length > maxLength) {
+		throw unusable(file, `this path has ${length} bytes, and a socket's may have ${maxLength}: choose a shorter one`);
 	}
-	await checkFolder(dirname(file), onWarning);
-	await checkPredecessor(file);
+	const fault = await folderFault(folder);
+	if (fault !== undefined) throw unusable(folder, fault);
+	if (await isShared(folder)) {
+		onWarning(`${place.flag}: others may replace the socket file in ${folder}: it is not ours alone to write in`);
+	}
+	const obstacle = await obstacleAt(file);
+	if (obstacle !== undefined) throw unusable(file, obstacle);
 	try {
-		await bindAndMove(server, file);
+		await bindAndMove(server, file, place);
 		const { dev, ino } = await lstat(file);
 		return { remove: () => removeOwn(file, dev, ino) };
 	} catch (cause) {
 		server.close();
-		throw unusable(file, `can't listen on it (${codeOf(cause) ?? cause})`, cause);
+		throw unusable(file, `can't listen on it (${reasonOf(cause)})`, cause);
 	}
 }
 
-async function checkFolder(folder: string, onWarning: (message: string) => void): Promise<void> {
-	const found = await lstat(folder).catch((cause: unknown) => {
-		throw unusable(folder, `can't look into it (${codeOf(cause)})`, cause);
-	});
-	// A link can be turned elsewhere after this look.
-	if (found.isSymbolicLink()) throw unusable(folder, "it is a symbolic link: name the folder itself");
-	if (!found.isDirectory()) throw unusable(folder, "it is no folder");
-	if (found.uid !== process.getuid?.() || (found.mode & 0o022) !== 0) {
-		onWarning(
-			`--unix-domain-socket: others may replace the socket file in ${folder}: it is not ours alone to write in`,
-		);
+async function folderFault(folder: string): Promise<string | undefined> {
+	try {
+		const found = await lstat(folder);
+		// A link can be turned elsewhere after this look.
+		if (found.isSymbolicLink()) return "it is a symbolic link: name the folder itself";
+		return found.isDirectory() ? undefined : "it is no folder";
+	} catch (error) {
+		return codeOf(error) === "ENOENT"
+			? "there is no such folder: make it first"
+			: `can't look into it (${reasonOf(error)})`;
 	}
 }
 
-async function checkPredecessor(file: string): Promise<void> {
+async function isShared(folder: string): Promise<boolean> {
+	const { uid, mode } = await lstat(folder);
+	return uid !== process.getuid?.() || (mode & 0o022) !== 0;
+}
+
+/** What stands in the way of a new file: whatever is not a socket of ours that nobody answers on. */
+async function obstacleAt(file: string): Promise<string | undefined> {
 	const found = await lstat(file).catch(() => undefined);
-	if (found === undefined) return;
-	if (!found.isSocket()) throw unusable(file, "a file is there that is no socket");
-	if (found.uid !== process.getuid?.()) throw unusable(file, "a socket of another user is there");
-	if (await isAnswered(file)) throw unusable(file, "another process listens on it");
+	if (found === undefined) return undefined;
+	if (!found.isSocket()) return "a file is there that is no socket";
+	if (found.uid !== process.getuid?.()) return "a socket of another user is there";
+	return (await isAnswered(file)) ? "another process listens on it" : undefined;
 }
 
 function isAnswered(file: string): Promise<boolean> {
@@ -73,23 +102,20 @@ function isAnswered(file: string): Promise<boolean> {
 }
 
 /** In a folder of its own first, as the file's name is to appear when somebody answers, and to replace what is left there in one step. */
-async function bindAndMove(server: Server, file: string): Promise<void> {
+async function bindAndMove(server: Server, file: string, { mode = DEFAULT_MODE, gid }: SocketPlace): Promise<void> {
+	// Nobody else may look into it: who may connect is settled before the file can be found.
 	const nest = await mkdtemp(`${dirname(file)}/.`);
 	const path = join(nest, "s");
 	try {
 		await new Promise<void>((settle, reject) => {
 			server.once("error", reject);
-			// Bound before listen() returns; a chmod afterwards would come too late.
-			const umask = process.umask(UMASK);
-			try {
-				server.listen({ path }, () => settle(void server.off("error", reject)));
-			} finally {
-				process.umask(umask);
-			}
+			server.listen({ path }, () => settle(void server.off("error", reject)));
 		});
+		await chmod(path, mode);
+		if (gid !== undefined) await chown(path, -1, gid);
 		await rename(path, file);
 	} finally {
-		await rmdir(nest).catch(() => {});
+		await rm(nest, { recursive: true, force: true });
 	}
 }
 
@@ -102,8 +128,19 @@ async function removeOwn(file: string, dev: number, ino: number): Promise<void> 
 	}
 }
 
-function unusable(path: string, reason: string, cause?: unknown): ConfigurationError {
-	return new ConfigurationError(`--unix-domain-socket: ${path}: ${reason}`, { cause, property: "unix-domain-socket" });
+const REASONS: Readonly<Record<string, string>> = {
+	EACCES: "no permission to write there",
+	EPERM: "not permitted",
+	EROFS: "the file system is read-only",
+	ENOSPC: "no space left",
+	EDQUOT: "no space left",
+};
+
+function reasonOf(error: unknown): string {
+	const code = codeOf(error);
+	if (typeof code !== "string") return String(error);
+	const words = REASONS[code];
+	return words === undefined ? code : `${words}, ${code}`;
 }
 
 function codeOf(error: unknown): unknown {

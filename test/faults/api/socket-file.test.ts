@@ -111,7 +111,7 @@ fault(
 		const made = /was removed, and is made again/;
 		await sidecar.line(made);
 		await rm(folder, { recursive: true });
-		const [trouble] = await sidecar.line(/can't look into it.*tried again every second/);
+		const [trouble] = await sidecar.line(/there is no such folder.*tried again every second/);
 		await sleep(2_500);
 		expect(sidecar.output.filter((line) => line.includes("tried again every second"))).toHaveLength(1);
 		await mkdir(folder, { mode: 0o700 });

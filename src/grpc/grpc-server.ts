@@ -1,0 +1,109 @@
+import type { Socket } from "node:net";
+import {
+	type Metadata,
+	Server,
+	ServerCredentials,
+	ServerInterceptingCall,
+	type ServerInterceptor,
+	ServerListenerBuilder,
+	type ServiceDefinition,
+	status,
+	type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import type { ConnectionTaker } from "./lazy-listener.js";
+import { addReflection } from "./reflection.js";
+
+/** A service and what serves it. */
+export interface GrpcService {
+	/** With its package: `grpc.health.v1.Health`. */
+	readonly name: string;
+	readonly definition: ServiceDefinition;
+	readonly implementation: UntypedServiceImplementation;
+}
+
+export interface GrpcServerOptions {
+	readonly services: readonly GrpcService[];
+	/** The longest message that is taken, in bytes: a longer one is answered with RESOURCE_EXHAUSTED. */
+	readonly maxMessageSize: number;
+	/** Calls at once on one connection; further ones wait at the caller. */
+	readonly maxStreams: number;
+	/** True when a call with this metadata may go on; else it gets UNAUTHENTICATED before its message is read. Absent: all may. */
+	readonly isAuthentic?: ((metadata: Metadata) => boolean) | undefined;
+}
+
+/** As daprd: a peer that is gone without a word is noticed. */
+const KEEPALIVE_MS = 60_000;
+const KEEPALIVE_TIMEOUT_MS = 20_000;
+/** Megabytes that Node's HTTP/2 may hold for one connection. */
+const MAX_SESSION_MEMORY = 64;
+const MAX_HEADER_BYTES = 16 * 1_024;
+
+/** A gRPC server for connections that others accept, with server reflection (v1 and v1alpha) of its services. */
+export class GrpcServer implements ConnectionTaker {
+	readonly #server: Server;
+	readonly #injector: { injectConnection(socket: Socket): void };
+	readonly #sockets = new Set<Socket>();
+
+	constructor({ services, maxMessageSize, maxStreams, isAuthentic }: GrpcServerOptions) {
+		this.#server = new Server({
+			"grpc.max_receive_message_length": maxMessageSize,
+			"grpc.max_send_message_length": -1,
+			"grpc.max_concurrent_streams": maxStreams,
+			"grpc.max_metadata_size": MAX_HEADER_BYTES,
+			"grpc.keepalive_time_ms": KEEPALIVE_MS,
+			"grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+			"grpc-node.max_session_memory": MAX_SESSION_MEMORY,
+			"grpc.enable_channelz": 0,
+			...(isAuthentic && { interceptors: [authenticator(isAuthentic)] }),
+		});
+		for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
+		addReflection(
+			this.#server,
+			services.map(({ name }) => name),
+		);
+		this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+	}
+
+	take(socket: Socket): void {
+		this.#sockets.add(socket);
+		socket.once("close", () => this.#sockets.delete(socket));
+		this.#injector.injectConnection(socket);
+	}
+
+	/** Takes no new call; resolves when the open ones have ended, or were cut off after `graceMs`. */
+	async close(graceMs: number): Promise<void> {
+		const done = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+		const timer = setTimeout(() => this.#cutOff(), graceMs);
+		await done;
+		clearTimeout(timer);
+		this.#cutOff();
+	}
+
+	#cutOff(): void {
+		this.#server.forceShutdown();
+		for (const socket of this.#sockets) socket.destroy();
+	}
+}
+
+function authenticator(isAuthentic: (metadata: Metadata) => boolean): ServerInterceptor {
+	return (_definition, call) => {
+		let isRefused = false;
+		const listener = new ServerListenerBuilder()
+			.withOnReceiveMetadata((metadata, next) => {
+				if (isAuthentic(metadata)) {
+					next(metadata);
+					return;
+				}
+				isRefused = true;
+				call.sendStatus({ code: status.UNAUTHENTICATED, details: "invalid api token" });
+			})
+			.withOnReceiveMessage((message, next) => {
+				if (!isRefused) next(message);
+			})
+			.withOnReceiveHalfClose((next) => {
+				if (!isRefused) next();
+			})
+			.build();
+		return new ServerInterceptingCall(call, { start: (next) => next(listener) });
+	};
+}
