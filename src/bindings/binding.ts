@@ -55,7 +55,9 @@ export type Verdict =
 	/** The app was not asked, or its answer can't be known: not an attempt. `crashed`: the app died with the event in its hands. */
 	| { readonly kind: "none"; readonly crashed?: true }
 	/** Nobody is listening: not an attempt, and the intake pauses until `resume()`. */
-	| { readonly kind: "unreachable" };
+	| { readonly kind: "unreachable" }
+	/** It can't be handed over, now or ever: too large for the way to the app. Dead-lettered where that is configured, else as `onOversized` says. */
+	| { readonly kind: "unfit"; readonly error: Error };
 
 /** The one accepted verdict, so that the hot path makes no object. */
 export const ACCEPTED: Verdict = Object.freeze({ kind: "accepted" });

@@ -14,7 +14,7 @@ export class HeldDeliveries {
 	readonly #mayStart: (delivery: Delivery) => boolean;
 	/** In the order of their last attempt. */
 	readonly #held = new Set<Delivery>();
-	/** Too large to be read: never tried. */
+	/** Too large to be read, or to be handed over: never tried. */
 	readonly #oversized = new Set<Delivery>();
 	#running = 0;
 	/** When one was accepted or the app came back: whatever was last tried before is due soon. */
@@ -55,7 +55,14 @@ export class HeldDeliveries {
 		delivery.stage = "held";
 		delivery.at = now;
 		this.#recoveredAt = Math.min(this.#recoveredAt, now);
-		(delivery.packet.skipped ? this.#oversized : this.#held).add(delivery);
+		this.#held.add(delivery);
+	}
+
+	/** It is not tried. */
+	addOversized(delivery: Delivery, now: number): void {
+		delivery.stage = "held";
+		delivery.at = now;
+		this.#oversized.add(delivery);
 	}
 
 	delete(delivery: Delivery): void {

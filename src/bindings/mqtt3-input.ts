@@ -177,7 +177,7 @@ export class Mqtt3Input implements DeliveryListener {
 
 	adopted(delivery: Delivery): void {
 		// What is settled only waits for its acknowledgement, and what is too large is not tried.
-		if (delivery.stage !== "settled" && !delivery.packet.skipped) this.#lanes?.enter(delivery);
+		if (delivery.stage !== "settled" && !this.held.oversized.has(delivery)) this.#lanes?.enter(delivery);
 		this.#queueAgain(delivery);
 		this.#pump();
 	}
@@ -305,7 +305,8 @@ export class Mqtt3Input implements DeliveryListener {
 
 	/** What follows when an attempt, or a dead letter, has come to its end. */
 	#finished(delivery: Delivery): void {
-		if (this.#lanes !== undefined && (delivery.stage === "settled" || !goesOn(delivery))) this.#leaveLane(delivery);
+		const isOver = delivery.stage === "settled" || this.held.oversized.has(delivery);
+		if (this.#lanes !== undefined && (isOver || !goesOn(delivery))) this.#leaveLane(delivery);
 		if (!this.#isDraining) this.#pump();
 		else if (this.#isIdle) for (const done of this.#drains) done();
 	}
@@ -313,6 +314,9 @@ export class Mqtt3Input implements DeliveryListener {
 	#notAccepted(delivery: Delivery, verdict: Exclude<Verdict, { kind: "accepted" }>, isHeld: boolean): void {
 		if (verdict.kind === "failed") {
 			this.#refused.refused(delivery, verdict, isHeld);
+		} else if (verdict.kind === "unfit") {
+			this.held.delete(delivery);
+			this.#refused.unfit(delivery, verdict.error);
 		} else if (verdict.kind === "unreachable") {
 			this.#pausedFor ??= "the app does not listen";
 			if (!isHeld) this.#requeue(delivery);

@@ -103,13 +103,25 @@ export class RefusedDeliveries {
 
 	/** It is too large to be read. */
 	oversized(delivery: Delivery): void {
-		const { maxPayloadSize, onOversized } = this.#settings;
-		const reason = `${delivery.packet.payloadSize} bytes are more than maxPayloadSize (${maxPayloadSize})`;
-		if (onOversized === "drop") {
+		const { maxPayloadSize } = this.#settings;
+		this.#tooLarge(delivery, `${delivery.packet.payloadSize} bytes are more than maxPayloadSize (${maxPayloadSize})`);
+	}
+
+	/** It can't be handed over, whatever the app would say. */
+	unfit(delivery: Delivery, error: Error): void {
+		delivery.detach();
+		delivery.passOver();
+		const obstacle = this.deadLetters === undefined ? "none is configured" : this.deadLetters.obstacle(delivery);
+		if (obstacle === undefined) this.#deadLetter(delivery, error, false);
+		else this.#tooLarge(delivery, `${error.message}; no dead letter: ${obstacle}`);
+	}
+
+	#tooLarge(delivery: Delivery, reason: string): void {
+		if (this.#possible(delivery, this.#settings.onOversized) === "drop") {
 			this.#drop(delivery, "oversized", reason);
 			return;
 		}
-		this.held.add(delivery, performance.now());
+		this.held.addOversized(delivery, performance.now());
 		delivery.passOver();
 		this.#say("error", "oversized", `held un-acknowledged, not tried: ${reason}`, delivery);
 	}

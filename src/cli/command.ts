@@ -7,8 +7,9 @@ const HELP = `Example:
 Dapr's bindings.mqtt3 for any app: messages of an MQTT broker arrive as HTTP requests, and the other way round.
 
 Commands:
-  run     the sidecar for one app (run --help shows its flags)
-  demo    broker, sidecar, sample app and device in one process
+  run        the sidecar for one app (run --help shows its flags)
+  component  the pluggable component for the real daprd (component --help)
+  demo       broker, sidecar, sample app and device in one process
 
   --version  print the version
   --help     print this
@@ -21,6 +22,10 @@ export async function runCommand([command, ...rest]: readonly string[]): Promise
 			case "run": {
 				const { run } = await import("./run.js");
 				return await run(rest, process.env);
+			}
+			case "component": {
+				const { component } = await import("./component.js");
+				return await component(rest, process.env);
 			}
 			case "demo": {
 				const { demo } = await import("./demo.js");

@@ -6,11 +6,7 @@ import { createRunLog, type RunLog } from "./run-logger.js";
 import type { RunOptions } from "./run-options.js";
 import { type Environment, type OpenSidecar, openSidecar } from "./sidecar.js";
 import { StopRequest } from "./stop-request.js";
-
-/** Ended by a second signal, or with handlers left running. */
-const EXIT_UNFINISHED = 1;
-/** A bug: the state is unknown, so nothing goes on. As in BSD's sysexits.h. */
-const EXIT_BUG = 70;
+import { EXIT_UNFINISHED, watchProcess } from "./watch-process.js";
 
 /** What is left to be said has so long, on each stream, when the process ends. */
 const LAST_LINES_MS = 200;
@@ -48,7 +44,11 @@ class Run {
 
 	/** Resolves with the exit code; rejects when it can't be started. */
 	async toTheEnd(): Promise<number> {
-		this.#watchProcess();
+		watchProcess(this.#stop, this.#logger, () => {
+			this.#app?.kill();
+			this.#log.flush();
+			for (const stream of [this.#stdout, this.#stderr]) stream.flushSync(LAST_LINES_MS);
+		});
 		const sidecar = await this.#open();
 		if (sidecar.metricsUrl !== undefined) this.#logger.info(`metrics on ${sidecar.metricsUrl}`);
 		this.#logger.info(`listening on ${sidecar.url}`);
@@ -133,26 +133,6 @@ class Run {
 	#onShutdown(force: boolean): void {
 		if (force) setTimeout(() => process.exit(EXIT_UNFINISHED), FORCED_AFTER_MS);
 		this.#stop.ask("the API's shutdown was called");
-	}
-
-	#watchProcess(): void {
-		this.#stop.listen((signal) => {
-			this.#logger.warn(`${signal} again: ending at once`);
-			process.exit(EXIT_UNFINISHED);
-		});
-		process.on("exit", () => {
-			this.#app?.kill();
-			this.#log.flush();
-			for (const stream of [this.#stdout, this.#stderr]) stream.flushSync(LAST_LINES_MS);
-		});
-		process.on("uncaughtException", (error) => {
-			this.#logger.fatal("a bug: the state is unknown, ending", { error, stack: error.stack });
-			process.exit(EXIT_BUG);
-		});
-		// Without a listener Node would open its debugger on SIGUSR1, for anybody on this machine.
-		process.on("SIGUSR1", () => {});
-		// Node's own streams are asked at the end whether all has left.
-		for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 	}
 }
 

@@ -42,7 +42,8 @@ const MAX_HEADER_BYTES = 16 * 1_024;
 export class GrpcServer implements ConnectionTaker {
 	readonly #server: Server;
 	readonly #injector: { injectConnection(socket: Socket): void };
-	readonly #sockets = new Set<Socket>();
+	readonly #sockets = new Map<string, Socket>();
+	#taken = 0;
 
 	constructor({ services, maxMessageSize, maxStreams, isAuthentic }: GrpcServerOptions) {
 		this.#server = new Server({
@@ -65,9 +66,15 @@ export class GrpcServer implements ConnectionTaker {
 	}
 
 	take(socket: Socket): void {
-		this.#sockets.add(socket);
-		socket.once("close", () => this.#sockets.delete(socket));
+		const peer = peerOf(socket, ++this.#taken);
+		this.#sockets.set(peer, socket);
+		socket.once("close", () => this.#sockets.delete(peer));
 		this.#injector.injectConnection(socket);
+	}
+
+	/** Whether the connection is open on which a call came whose `getPeer()` was this. */
+	isConnected(peer: string): boolean {
+		return this.#sockets.has(peer);
 	}
 
 	/** Takes no new call; resolves when the open ones have ended, or were cut off after `graceMs`. */
@@ -81,8 +88,16 @@ export class GrpcServer implements ConnectionTaker {
 
 	#cutOff(): void {
 		this.#server.forceShutdown();
-		for (const socket of this.#sockets) socket.destroy();
+		for (const socket of this.#sockets.values()) socket.destroy();
 	}
+}
+
+/** What `getPeer()` of a call on this connection returns. The other end of a Unix socket has no address: it gets a number for one. */
+function peerOf(socket: Socket, number: number): string {
+	if (socket.remoteAddress !== undefined) return `${socket.remoteAddress}:${socket.remotePort}`;
+	const peer = `connection ${number}`;
+	Object.defineProperty(socket, "remoteAddress", { value: peer });
+	return peer;
 }
 
 function authenticator(isAuthentic: (metadata: Metadata) => boolean): ServerInterceptor {

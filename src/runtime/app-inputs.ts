@@ -100,7 +100,7 @@ export class AppInputs {
 			if (verdict.kind === "accepted" || verdict.kind === "failed") {
 				this.#watch.answered();
 				meter?.delivered(name, performance.now() - startedAt, verdict.kind === "accepted");
-			} else if (verdict.kind === "unreachable" || verdict.crashed) this.#watch.lost();
+			} else if (verdict.kind === "unreachable" || (verdict.kind === "none" && verdict.crashed)) this.#watch.lost();
 			return verdict;
 		};
 	}

@@ -1,0 +1,39 @@
+import { type Metadata, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
+import { type GrpcFailure, grpcFailure, isForeseen } from "../grpc/grpc-status.js";
+import { InUseError } from "./instance.js";
+
+/** What every call of daprd carries: the component's name. dapr: pkg/components/pluggable/grpc.go */
+const INSTANCE = "x-component-instance";
+
+/** The component that a call is about; without the header, or with an empty one, it is the one without a name. */
+export function instanceOf(metadata: Metadata): string {
+	return String(metadata.get(INSTANCE)[0] ?? "");
+}
+
+/** Told of bugs; callers see `internal error`. */
+export type OnBug = (error: unknown) => void;
+
+/** The status of a failed call, and its words. */
+export function failureOf(error: unknown): GrpcFailure {
+	const failure = grpcFailure(error);
+	return error instanceof InUseError ? { ...failure, code: status.ALREADY_EXISTS } : failure;
+}
+
+/** Answers one call with what `work` resolves with, or with the status of its failure. */
+export function answer<Request, Response>(
+	call: ServerUnaryCall<Request, Response>,
+	callback: sendUnaryData<Response>,
+	onBug: OnBug,
+	work: (signal: AbortSignal) => Promise<Response>,
+): void {
+	const controller = new AbortController();
+	// daprd went away, or the deadline is over.
+	call.once("cancelled", () => controller.abort());
+	work(controller.signal).then(
+		(response) => callback(null, response),
+		(error: unknown) => {
+			if (!isForeseen(error)) onBug(error);
+			callback(failureOf(error));
+		},
+	);
+}

@@ -1,0 +1,117 @@
+import type { ServerDuplexStream, status } from "@grpc/grpc-js";
+import type { ReadResponse, Verdict } from "../bindings/binding.js";
+import { AppError } from "../errors.js";
+import { type ReadRequest, ReadResponse as ReadResponseMessage } from "../gen/dapr/proto/components/v1/bindings.js";
+import { verdictOf } from "./daprd-answer.js";
+
+/** grpc-go's limit, which daprd leaves as it is: a longer message would end the stream, and daprd opens no other. */
+export const MAX_MESSAGE_BYTES = 4 * 1_024 * 1_024;
+
+/** What goes out is encoded here: its length must be known before it is written. */
+export type ReadCall = ServerDuplexStream<ReadRequest, Buffer>;
+
+interface Pending {
+	readonly resolve: (verdict: Verdict) => void;
+	readonly signal: AbortSignal;
+}
+
+const NO_VERDICT: Verdict = Object.freeze({ kind: "none" });
+
+/** One Read of daprd: events go out, what became of each comes back by its message id. */
+export class ReadStream {
+	readonly #call: ReadCall;
+	readonly #pending = new Map<string, Pending>();
+	readonly #signals = new WeakSet<AbortSignal>();
+	#lastId = 0;
+	#isOver = false;
+	#unknownIds = 0;
+	/** Resolves when the stream is over, whoever ended it. */
+	readonly over: Promise<void>;
+
+	/** `onUnknownId`: told, with their number so far, of answers to events that are none, or were answered already. */
+	constructor(call: ReadCall, onUnknownId: (count: number) => void) {
+		this.#call = call;
+		this.over = new Promise((resolve) => {
+			const end = () => {
+				this.#end();
+				resolve();
+			};
+			call.once("cancelled", end);
+			call.once("error", end);
+			call.once("close", end);
+			// daprd never closes its half alone; whoever does has nothing more to say.
+			call.once("end", () => {
+				call.end();
+				end();
+			});
+		});
+		call.on("data", (answer: ReadRequest) => this.#answered(answer, onUnknownId));
+	}
+
+	get isOver(): boolean {
+		return this.#isOver;
+	}
+
+	/** Hands one event over. Resolves with what became of it; without a verdict when the stream ends, or `signal` aborts, first. */
+	send(event: ReadResponse, signal: AbortSignal): Verdict | Promise<Verdict> {
+		if (this.#isOver || signal.aborted) return NO_VERDICT;
+		if (event.data.length > MAX_MESSAGE_BYTES) return unfit(event.data.length);
+		const messageId = String(++this.#lastId);
+		const bytes = encode(event, messageId);
+		if (bytes.length > MAX_MESSAGE_BYTES) return unfit(bytes.length);
+		if (!this.#signals.has(signal)) this.#listenTo(signal);
+		return new Promise((resolve) => {
+			this.#pending.set(messageId, { resolve, signal });
+			this.#call.write(bytes);
+		});
+	}
+
+	/** Ends it with a status; what is pending gets no verdict. */
+	end(code: status, details: string): void {
+		if (this.#isOver) return;
+		this.#end();
+		this.#call.emit("error", { code, details });
+	}
+
+	#end(): void {
+		this.#isOver = true;
+		for (const { resolve } of this.#pending.values()) resolve(NO_VERDICT);
+		this.#pending.clear();
+	}
+
+	#answered(answer: ReadRequest, onUnknownId: (count: number) => void): void {
+		const pending = this.#pending.get(answer.messageId);
+		if (pending === undefined) {
+			// An empty one comes from clients that open a stream with a first message.
+			if (answer.messageId !== "") onUnknownId(++this.#unknownIds);
+			return;
+		}
+		this.#pending.delete(answer.messageId);
+		pending.resolve(verdictOf(answer));
+	}
+
+	/** One listener per signal, not per event: a binding uses one signal for all its deliveries, unless there is a `handlerTimeout`. */
+	#listenTo(signal: AbortSignal): void {
+		this.#signals.add(signal);
+		const abort = () => {
+			for (const [id, pending] of this.#pending) {
+				if (pending.signal !== signal) continue;
+				this.#pending.delete(id);
+				pending.resolve(NO_VERDICT);
+			}
+		};
+		signal.addEventListener("abort", abort, { once: true });
+	}
+}
+
+function encode({ data, metadata, contentType }: ReadResponse, messageId: string): Buffer {
+	const payload = Buffer.from(data.buffer, data.byteOffset, data.length);
+	const message = { data: payload, metadata, contentType, messageId };
+	const { buffer, byteOffset, length } = ReadResponseMessage.encode(message).finish();
+	return Buffer.from(buffer, byteOffset, length);
+}
+
+function unfit(bytes: number): Verdict {
+	const message = `daprd takes no message over ${MAX_MESSAGE_BYTES} bytes, and this one has ${bytes} with its metadata`;
+	return { kind: "unfit", error: new AppError(message, { outcome: "failed" }) };
+}
