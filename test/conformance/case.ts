@@ -7,6 +7,8 @@ export interface Case {
 	readonly name: string;
 	/** Faces to which it applies; default: all. */
 	readonly faces?: readonly Face["name"][];
+	/** Whether it applies to one of those; default: it does. */
+	readonly applies?: (face: Face) => boolean;
 	run(stage: Stage): Promise<void>;
 }
 

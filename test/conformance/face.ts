@@ -56,11 +56,15 @@ export interface StartOptions {
 
 /** One way to use the binding. */
 export interface Face {
-	readonly name: "library" | "component" | "sidecar";
+	readonly name: "library" | "component" | "sidecar" | "pluggable";
 	/** True: data is JSON, and `encoding` applies to it. False: data is bytes. */
 	readonly takesJson: boolean;
 	/** The longest topic in bytes that reaches the app. */
 	readonly longestTopic: number;
+	/** False: a text on its way can't hold half a surrogate pair, as its encoding has none. Default true. */
+	readonly takesLoneSurrogates?: boolean;
+	/** The largest payload in bytes that reaches the app; default `maxPayloadSize`'s. */
+	readonly largestPayload?: number;
 	/** Resolves when the binding is connected and, unless it is an output only, subscribed. */
 	start(options: Mqtt3Options, start: StartOptions): Promise<BindingUnderTest>;
 }

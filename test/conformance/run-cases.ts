@@ -12,7 +12,9 @@ import { Stage } from "./stage.js";
 /** The contract of the binding: every case that applies to this face. */
 export function runCases(face: Face): void {
 	for (const group of [...receiving, ...creating, ...directions, ...refusing, ...dispositions, ...stopping]) {
-		const cases = group.cases.filter(({ faces }) => faces?.includes(face.name) ?? true);
+		const cases = group.cases.filter(
+			({ faces, applies }) => (faces?.includes(face.name) ?? true) && (applies?.(face) ?? true),
+		);
 		if (cases.length > 0) describe(`${face.name}: ${group.name}`, () => runGroup(face, group, cases));
 	}
 }

@@ -115,10 +115,9 @@ export class ComponentProcess implements AsyncDisposable {
 	#launch(): Program {
 		const { args = [], env = {} } = this.#options;
 		const names = this.#names.flatMap((name) => ["--name", name]);
-		return startProgram(
-			process.execPath,
-			[MAIN, "component", "--socket-folder", this.folder, ...names, ...args],
-			{ name: "component", env },
-		);
+		return startProgram(process.execPath, [MAIN, "component", "--socket-folder", this.folder, ...names, ...args], {
+			name: "component",
+			env,
+		});
 	}
 }

@@ -5,7 +5,7 @@ import type { Case, CaseGroup } from "../case.js";
 import type { CreateCall } from "../face.js";
 import type { Stage } from "../stage.js";
 
-const JSON_FACES = ["component", "sidecar"] as const;
+const JSON_FACES = ["component", "sidecar", "pluggable"] as const;
 const TOO_LONG = "x".repeat(65_536);
 
 /** What is wrong with a request, and what the answer must name. */
@@ -133,6 +133,7 @@ export const creating: readonly CaseGroup[] = [
 			...wrong.map(
 				({ what, metadata, says }): Case => ({
 					name: `${what} is refused in words, and nothing is sent`,
+					applies: (face) => (face.takesLoneSurrogates ?? true) || (metadata.topic?.isWellFormed() ?? true),
 					run: (stage) => refused(stage, { data: "1", metadata }, says),
 				}),
 			),

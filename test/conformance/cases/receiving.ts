@@ -32,9 +32,10 @@ export const receiving: readonly CaseGroup[] = [
 				([what, payload]): Case => ({
 					name: `a payload that is ${what} arrives byte for byte`,
 					async run(stage) {
-						await stage.broker.publish(`in/${what}`, payload);
+						const sent = payload.subarray(0, stage.face.largestPayload);
+						await stage.broker.publish(`in/${what}`, sent);
 						const [event] = await stage.accepted(what, 1);
-						expect(event!.payload.equals(payload)).toBe(true);
+						expect(event!.payload.equals(sent)).toBe(true);
 					},
 				}),
 			),

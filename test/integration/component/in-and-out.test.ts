@@ -29,7 +29,10 @@ test("daprd finds the component, gets what the broker has, and publishes", async
 	broker.onPublish(({ topic, payload, clientId }) => {
 		if (clientId !== undefined) published.push(`${topic} ${Buffer.from(payload)}`);
 	});
-	const answer = await daprd.invoke({ data: Buffer.from('"hot"'), metadata: { topic: "out/1", traceparent: "00-0-0-0" } });
+	const answer = await daprd.invoke({
+		data: Buffer.from('"hot"'),
+		metadata: { topic: "out/1", traceparent: "00-0-0-0" },
+	});
 	expect(answer).toEqual({ data: Buffer.alloc(0), metadata: {}, contentType: "" });
 	await daprd.invoke({ data: Buffer.from('"hot"'), metadata: { topic: "out/2", encoding: "utf8" } });
 	expect(published).toEqual(['out/1 "hot"', "out/2 hot"]);
