@@ -135,7 +135,7 @@ describe("what is too large to be read", () => {
 	it("is kept apart, never tried, and stands in nobody's way", () => {
 		const { recorder, held, all, take, end, names } = setup(1);
 		const large = recorder.receive(unread(5_000, { packetId: 9 }))!;
-		held.add(large, 0);
+		held.addOversized(large, 0);
 		expect([held.size, names(held.oversized), large.stage]).toEqual([1, "(5000 bytes)", "held"]);
 		expect(names(take(90_000))).toBe("m0");
 		end(all[0]!, true, 90_000);

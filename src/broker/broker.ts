@@ -50,6 +50,8 @@ export interface Broker extends AsyncDisposable {
 	readonly port: number;
 	/** `ws://host:port`, where WebSocket was asked for. */
 	readonly websocketUrl: string | undefined;
+	/** The identifiers of the clients that are connected. */
+	readonly clients: readonly string[];
 	/**
 	 * Publishes to the subscribers and resolves once it is handed to the connected ones and stored for the others.
 	 * Defaults: QoS 1, not retained; a string goes out as UTF-8. Rejects with PublishError for a topic that is none.
@@ -103,6 +105,12 @@ class EmbeddedBroker implements Broker {
 	constructor(aedes: Aedes, listeners: Listeners) {
 		this.#aedes = aedes;
 		this.#listeners = listeners;
+	}
+
+	get clients(): readonly string[] {
+		// aedes keeps them by identifier, without a word of it in its types.
+		const { clients } = this.#aedes as unknown as { readonly clients: Readonly<Record<string, unknown>> };
+		return Object.keys(clients);
 	}
 
 	async publish(

@@ -19,6 +19,11 @@ export function failureOf(error: unknown): GrpcFailure {
 	return error instanceof InUseError ? { ...failure, code: status.ALREADY_EXISTS } : failure;
 }
 
+/** A call that was cancelled before its handler began tells nobody; it has no connection any more. */
+function isGone(call: { readonly cancelled: boolean; getPeer(): string }): boolean {
+	return call.cancelled || call.getPeer() === "unknown";
+}
+
 /** Answers one call with what `work` resolves with, or with the status of its failure. */
 export function answer<Request, Response>(
 	call: ServerUnaryCall<Request, Response>,
@@ -28,7 +33,8 @@ export function answer<Request, Response>(
 ): void {
 	const controller = new AbortController();
 	// daprd went away, or the deadline is over.
-	call.once("cancelled", () => controller.abort());
+	if (isGone(call)) controller.abort();
+	else call.once("cancelled", () => controller.abort());
 	work(controller.signal).then(
 		(response) => callback(null, response),
 		(error: unknown) => {
