@@ -75,8 +75,9 @@ export class PluggableServer {
 
 	/** First half of a graceful stop: no daprd finds us any more, nothing more goes to those that have. Resolves false when `signal` aborted before every event was answered. */
 	async drain(signal: AbortSignal): Promise<boolean> {
+		const drained = this.instances.drain(signal);
 		await Promise.all(this.#files.map((file) => file.remove()));
-		return await this.instances.drain(signal);
+		return await drained;
 	}
 
 	/** Second half: ends the Reads, acknowledges, disconnects. */
