@@ -27,7 +27,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 	broker: ["aedes", "ws"],
 	sockets: [],
 	gen: ["@bufbuild/protobuf", "@grpc/grpc-js"],
-	grpc: ["@grpc/grpc-js", "@grpc/reflection"],
+	grpc: ["@bufbuild/protobuf", "@grpc/grpc-js", "@grpc/reflection"],
 	bindings: [],
 	secretstores: [],
 	runtime: ["@grpc/grpc-js", "undici", "yaml", "zod"],

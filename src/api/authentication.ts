@@ -12,6 +12,12 @@ const REREAD_MS = 1_000;
 /** No token needed, on exactly these targets. */
 const EXEMPT: ReadonlySet<string> = new Set(["/v1.0/healthz", "/v1.0/healthz/outbound", "/v1.0/healthz/ready"]);
 
+/** The metadata of a gRPC call, as far as it concerns us. */
+export interface CallMetadata {
+	get(name: string): readonly (string | Buffer)[];
+	remove(name: string): void;
+}
+
 /** Knows whether a request carries the API token. Without a token every request does. */
 export class Authentication {
 	#digest: Buffer | undefined;
@@ -49,6 +55,17 @@ export class Authentication {
 		delete request.headers[HEADER];
 		// Node joins repeated headers with a comma, which a token may hold.
 		if (!isAlone(request.rawHeaders)) return false;
+		return timingSafeEqual(digest(Buffer.from(shown, "latin1")), this.#digest);
+	}
+
+	/** The same for a gRPC call: true when there is no token to show, or one value shows it. Takes the value away. No call is exempt. */
+	isAuthenticCall(metadata: CallMetadata): boolean {
+		const values = metadata.get(HEADER);
+		if (values.length > 0) metadata.remove(HEADER);
+		if (this.#digest === undefined) return true;
+		const [shown] = values;
+		// Node joins repeated headers with a comma here as well; then they are not the token.
+		if (values.length !== 1 || typeof shown !== "string") return false;
 		return timingSafeEqual(digest(Buffer.from(shown, "latin1")), this.#digest);
 	}
 

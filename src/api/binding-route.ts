@@ -7,6 +7,8 @@ import type { RouteContext } from "./http-routes.js";
 import { readBody } from "./request-body.js";
 import { daprError, invokeError, isBug } from "./status.js";
 
+/** As daprd says it. */
+const UNREADABLE = "failed deserializing HTTP body: ";
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]{1,128}$/;
 
 /** Serves `POST|PUT /v1.0/bindings/{name}`. Never rejects. */
@@ -19,7 +21,7 @@ export async function invokeBinding(
 	try {
 		budget.enter();
 	} catch (error) {
-		return answerError(request, response, invokeError(name, error));
+		return answerError(request, response, invokeError(name, error, UNREADABLE));
 	}
 	try {
 		const body = await readBody(request, response, maxBodySize, budget);
@@ -28,12 +30,14 @@ export async function invokeBinding(
 		if (fault !== undefined) {
 			return answerError(request, response, daprError("ERR_MALFORMED_REQUEST", `invalid baggage header: ${fault}`));
 		}
-		const result = await sidecar.invoke(name, parseCreateRequest(body), signals.of(request.socket));
+		const { operation, data, metadata } = parseCreateRequest(body);
+		const invocation = { operation, data, dataIsJson: true, metadata };
+		const result = await sidecar.invoke(name, invocation, signals.of(request.socket));
 		if (result === undefined) answerNoContent(request, response);
 		else answerResult(request, response, result);
 	} catch (error) {
 		if (isBug(error)) onError(error);
-		answerError(request, response, invokeError(name, error));
+		answerError(request, response, invokeError(name, error, UNREADABLE));
 	} finally {
 		budget.leave();
 	}

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { eventually } from "../../test/support/eventually.js";
 import { exchange, statusesIn } from "../../test/support/raw-http.js";
 import { startApi } from "../../test/support/start-api.js";
+import { RequestBudget } from "./request-budget.js";
 
 const CREATE = '{"operation":"create","data":1}';
 const POST = "POST /v1.0/bindings/orders HTTP/1.1\r\nHost: localhost\r\n";
@@ -206,7 +207,7 @@ describe("T14, F-63: limits", () => {
 	});
 
 	test("beyond the bound of open requests: 503 with Retry-After, while health still answers", async () => {
-		await using api = await startApi({ maxOpenRequests: 2 });
+		await using api = await startApi({ budget: new RequestBudget(2) });
 		const settle: (() => void)[] = [];
 		api.runtime.answer = () => new Promise((resolve) => settle.push(() => resolve(undefined)));
 		const open = [api.post("orders", CREATE), api.post("orders", CREATE)];
@@ -224,7 +225,7 @@ describe("T14, F-63: limits", () => {
 	});
 
 	test("callers that leave in the middle of a body give their place back", async () => {
-		await using api = await startApi({ maxOpenRequests: 2 });
+		await using api = await startApi({ budget: new RequestBudget(2) });
 		for (let i = 0; i < 5; i++) {
 			const half = [
 				await open(api.port, `${POST}Content-Length: 90\r\n\r\n{`),

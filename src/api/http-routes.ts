@@ -3,11 +3,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { isLoopback } from "../sockets/listen-addresses.js";
 import { invokeBinding } from "./binding-route.js";
 import type { ConnectionSignals } from "./connection-signal.js";
-import { checkMetadataKey } from "./create-request.js";
 import { answerError, answerJson, answerNoContent, answerText } from "./http-answer.js";
-import { type RequestBudget, readBody } from "./request-body.js";
-import type { Sidecar } from "./sidecar.js";
-import { type ApiError, BodyTooLargeError, BusyError, daprError, MalformedRequestError } from "./status.js";
+import { readBody } from "./request-body.js";
+import type { RequestBudget } from "./request-budget.js";
+import { checkMetadataKey } from "./request-metadata.js";
+import { MAX_EXTENDED_BYTES, type Sidecar } from "./sidecar.js";
+import { daprError, setMetadataError } from "./status.js";
 
 /** What the routes work with. */
 export interface RouteContext {
@@ -25,8 +26,6 @@ export interface RouteContext {
 }
 
 type Route = (context: RouteContext, request: IncomingMessage, response: ServerResponse, name: string) => unknown;
-
-const MAX_EXTENDED_BYTES = 64 * 1024;
 
 /** Adds every route of the API, and the answer to all other requests. */
 export function addRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -96,22 +95,16 @@ const metadata: Route = ({ sidecar }, request, response) => {
 
 const setMetadata: Route = async ({ sidecar, budget }, request, response, key) => {
 	try {
+		// Before the value is read.
 		checkMetadataKey(key);
 		const value = await readBody(request, response, MAX_EXTENDED_BYTES, budget);
 		if (value === undefined) return;
-		if (!sidecar.setExtended(key, value.toString())) throw new MalformedRequestError("too many metadata keys");
+		sidecar.setExtended(key, value.toString());
 		answerNoContent(request, response);
 	} catch (error) {
 		answerError(request, response, setMetadataError(error));
 	}
 };
-
-function setMetadataError(error: unknown): ApiError {
-	if (!(error instanceof MalformedRequestError || error instanceof BusyError)) throw error;
-	const answer = daprError("ERR_MALFORMED_REQUEST", error.message);
-	if (error instanceof BusyError) return { ...answer, status: 503, retryAfter: 1 };
-	return error instanceof BodyTooLargeError ? { ...answer, status: 413 } : answer;
-}
 
 const shutdown: Route = ({ sidecar, trustsCallers }, request, response) => {
 	if (!trustsCallers && !isLoopback(request.socket.localAddress ?? "")) {

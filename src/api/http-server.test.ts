@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { eventually } from "../../test/support/eventually.js";
 import { exchange } from "../../test/support/raw-http.js";
 import { READY, startApi } from "../../test/support/start-api.js";
+import type { Cancellation } from "../bindings/binding.js";
 import { ConfigurationError, PublishError } from "../errors.js";
 import { type ApiCall, createHttpServer } from "./http-server.js";
 
@@ -153,11 +154,12 @@ describe("POST|PUT /v1.0/bindings/{name}", () => {
 
 	test("a caller that goes away aborts its invocation", async () => {
 		await using api = await startApi();
-		let aborted: AbortSignal | undefined;
+		let aborted: Cancellation | undefined;
 		api.runtime.answer = (_request, signal) => {
 			aborted = signal;
 			return new Promise((_resolve, reject) => {
-				signal?.addEventListener("abort", () => reject(new PublishError("caller gone", { outcome: "not-sent" })));
+				const leave = () => reject(new PublishError("caller gone", { outcome: "not-sent" }));
+				signal?.addEventListener("abort", leave, { once: true });
 			});
 		};
 		const controller = new AbortController();

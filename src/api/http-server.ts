@@ -1,19 +1,17 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type FastifyInstance, fastify } from "fastify";
-import { ConfigurationError } from "../errors.js";
 import { KeptSocketFile } from "../sockets/kept-socket-file.js";
-import { isLoopback, listenAddresses, listenOnAll, originOf } from "../sockets/listen-addresses.js";
+import { listenAddresses, listenOnAll, originOf } from "../sockets/listen-addresses.js";
 import { type ApiToken, Authentication } from "./authentication.js";
 import { BrowserDefence } from "./browser-defence.js";
 import { ConnectionSignals } from "./connection-signal.js";
+import { checkExposure } from "./exposure.js";
 import { Gate } from "./gate.js";
 import { addRoutes } from "./http-routes.js";
 import { closeNodeServer, createNodeServer, DEFAULT_TIMEOUTS, type HttpTimeouts } from "./node-server.js";
-import { RequestBudget } from "./request-body.js";
+import { MAX_UPLOADED_BYTES, RequestBudget } from "./request-budget.js";
 import type { Sidecar } from "./sidecar.js";
 
-const MAX_OPEN_REQUESTS = 4_096;
-const MAX_UPLOADED_BYTES = 256 * 1024 * 1024;
 const DEFAULT_MAX_BODY_SIZE = 4 * 1024 * 1024;
 const DEFAULT_MAX_HEADER_SIZE = 8 * 1024;
 
@@ -38,8 +36,8 @@ export interface HttpServerOptions {
 	readonly maxBodySize?: number | undefined;
 	/** `--read-buffer-size`: request line and headers together. Default 8 KiB. */
 	readonly maxHeaderSize?: number | undefined;
-	/** Open invocations beyond which callers get 503. Default 4,096. */
-	readonly maxOpenRequests?: number | undefined;
+	/** How much callers may do at once before they get 503; default: a budget of its own. */
+	readonly budget?: RequestBudget | undefined;
 	/** Default 10 s, 30 s, 65 s, looked at every 5 s. */
 	readonly timeouts?: HttpTimeouts | undefined;
 	/** `--enable-api-logging`: told of every request that passed the gate, when it was answered. */
@@ -75,14 +73,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 	const { socketPath } = options;
 	const addresses = socketPath === undefined ? listenAddresses(options.listenAddresses) : [];
 	const authentication = new Authentication(options.token);
-	const open = addresses.find((address) => !isLoopback(address));
-	if (open !== undefined && !authentication.isRequired && options.allowUnauthenticated !== true) {
-		throw new ConfigurationError(
-			`--dapr-listen-addresses: other machines can reach ${open}: set DAPR_API_TOKEN, or --allow-unauthenticated if that is meant`,
-			{ property: "dapr-listen-addresses" },
-		);
-	}
 	const hasToken = authentication.isRequired;
+	checkExposure(addresses, hasToken, options.allowUnauthenticated ?? false);
 	const gate = new Gate(
 		authentication,
 		new BrowserDefence(options.allowedHosts ?? [], options.allowedOrigins ?? [], hasToken),
@@ -90,7 +82,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 	const app = createApp();
 	addRoutes(app, {
 		sidecar: options.sidecar,
-		budget: new RequestBudget(options.maxOpenRequests ?? MAX_OPEN_REQUESTS, MAX_UPLOADED_BYTES),
+		budget: options.budget ?? new RequestBudget(),
 		signals: new ConnectionSignals(),
 		maxBodySize: Math.min(options.maxBodySize ?? DEFAULT_MAX_BODY_SIZE, MAX_UPLOADED_BYTES),
 		trustsCallers: hasToken || socketPath !== undefined,

@@ -31,7 +31,12 @@ export interface MetadataDocument {
 		readonly protocol: string;
 		readonly channelAddress: string;
 		readonly maxConcurrency?: number;
-		readonly health?: Readonly<Record<string, string | number>>;
+		readonly health?: {
+			readonly healthCheckPath: string;
+			readonly healthProbeInterval: string;
+			readonly healthProbeTimeout: string;
+			readonly healthThreshold: number;
+		};
 	};
 	readonly actorRuntime: { readonly runtimeStatus: "DISABLED"; readonly hostReady: false };
 }

@@ -2,7 +2,8 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../test/support/eventually.js";
-import { RequestBudget, readBody } from "./request-body.js";
+import { readBody } from "./request-body.js";
+import { RequestBudget } from "./request-budget.js";
 import { BusyError } from "./status.js";
 
 /** A server that reads bodies of up to 1,000 bytes within `budget`, and what became of each, in the order they ended. */

@@ -1,39 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { RequestBudget } from "./request-budget.js";
 import { BodyTooLargeError, BusyError } from "./status.js";
-
-/** How many requests are open and how many bytes of bodies are half read, over all connections. */
-export class RequestBudget {
-	readonly #maxOpen: number;
-	readonly #maxBytes: number;
-	#open = 0;
-	#bytes = 0;
-
-	constructor(maxOpen: number, maxBytes: number) {
-		this.#maxOpen = maxOpen;
-		this.#maxBytes = maxBytes;
-	}
-
-	/** One more is open until leave(). Throws BusyError when there are too many. */
-	enter(): void {
-		if (this.#open >= this.#maxOpen) throw new BusyError("too many open requests");
-		this.#open++;
-	}
-
-	leave(): void {
-		this.#open--;
-	}
-
-	/** True, and so many bytes are held until give(), or false when there are too many. */
-	take(bytes: number): boolean {
-		if (this.#bytes + bytes > this.#maxBytes) return false;
-		this.#bytes += bytes;
-		return true;
-	}
-
-	give(bytes: number): void {
-		this.#bytes -= bytes;
-	}
-}
 
 /**
  * Reads a request's body into one buffer, without decompressing it. Rejects with BodyTooLargeError when it is longer than

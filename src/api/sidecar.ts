@@ -1,15 +1,8 @@
-import type { InvokeResponse } from "../bindings/binding.js";
+import type { Cancellation, InvokeRequest, InvokeResponse } from "../bindings/binding.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type AppConnection, describeSidecar, type MetadataDocument } from "./metadata-document.js";
-
-/** One call of a binding that came in as JSON. */
-export interface BindingRequest {
-	/** Empty when the caller named none. */
-	readonly operation: string;
-	/** JSON text; empty: no payload. */
-	readonly data: Uint8Array;
-	readonly metadata: Readonly<Record<string, string>>;
-}
+import { checkMetadataKey } from "./request-metadata.js";
+import { BodyTooLargeError, MalformedRequestError } from "./status.js";
 
 /** Whether the sidecar does its work, and why not. */
 export interface Readiness {
@@ -32,6 +25,8 @@ export interface SidecarOptions {
 }
 
 const MAX_EXTENDED_KEYS = 64;
+/** The longest value that setExtended() keeps, in bytes. */
+export const MAX_EXTENDED_BYTES = 64 * 1024;
 
 /** Dapr's operations on a sidecar, whatever the caller speaks. */
 export class Sidecar {
@@ -45,10 +40,8 @@ export class Sidecar {
 	}
 
 	/** Invokes an output binding. Rejects as the runtime does. */
-	invoke(name: string, request: BindingRequest, signal: AbortSignal): Promise<InvokeResponse | undefined> {
-		// Member by member: a spread of this object costs more than all else here.
-		const { operation, data, metadata } = request;
-		return this.#options.runtime.invokeBinding(name, { operation, data, dataIsJson: true, metadata }, signal);
+	invoke(name: string, request: InvokeRequest, signal: Cancellation): Promise<InvokeResponse | undefined> {
+		return this.#options.runtime.invokeBinding(name, request, signal);
 	}
 
 	/** Components are loaded; callers may begin. */
@@ -72,11 +65,15 @@ export class Sidecar {
 		return describeSidecar({ appId, app, runtimeVersion, components: runtime.components, extended: this.#extended });
 	}
 
-	/** Keeps a value that describe() shows under `extended`. False when there are too many already. */
-	setExtended(key: string, value: string): boolean {
-		if (!this.#extended.has(key) && this.#extended.size >= MAX_EXTENDED_KEYS) return false;
+	/** Keeps a value that describe() shows under `extended`. Throws MalformedRequestError for a key or a value that can't be kept, and for too many. */
+	setExtended(key: string, value: string): void {
+		if (key === "") throw new MalformedRequestError("the metadata key is empty");
+		checkMetadataKey(key);
+		if (Buffer.byteLength(value) > MAX_EXTENDED_BYTES) throw new BodyTooLargeError(MAX_EXTENDED_BYTES, "value");
+		if (!this.#extended.has(key) && this.#extended.size >= MAX_EXTENDED_KEYS) {
+			throw new MalformedRequestError("too many metadata keys");
+		}
 		this.#extended.set(key, value);
-		return true;
 	}
 
 	/** Begins to stop; returns at once. */

@@ -1,25 +1,43 @@
 import { BindingError, ConfigurationError, PublishError } from "../errors.js";
 
-/** Dapr's error codes, as far as this API uses them, and the status that each has where nothing more is said. */
-const STATUS = {
-	ERR_MALFORMED_REQUEST: 400,
-	ERR_DIRECT_INVOKE: 404,
-	ERR_INVOKE_OUTPUT_BINDING: 500,
-	ERR_HEALTH_NOT_READY: 500,
-	ERR_HEALTH_APPID_NOT_MATCH: 500,
-	ERR_OUTBOUND_HEALTH_NOT_READY: 500,
+/** gRPC's status codes, as far as this API answers with them. Here, as its library is loaded with the first gRPC call only. */
+export const GrpcStatus = {
+	INVALID_ARGUMENT: 3,
+	DEADLINE_EXCEEDED: 4,
+	NOT_FOUND: 5,
+	PERMISSION_DENIED: 7,
+	RESOURCE_EXHAUSTED: 8,
+	UNIMPLEMENTED: 12,
+	INTERNAL: 13,
+	UNAVAILABLE: 14,
 } as const;
+export type GrpcStatus = (typeof GrpcStatus)[keyof typeof GrpcStatus];
+
+/** What an answer is over HTTP and over gRPC. */
+interface Statuses {
+	readonly status: number;
+	readonly grpcStatus: GrpcStatus;
+	/** Seconds, for `Retry-After`. */
+	readonly retryAfter?: number;
+}
+
+/** Dapr's error codes, as far as this API uses them, and the statuses that each has where nothing more is said. */
+const STATUS = {
+	ERR_MALFORMED_REQUEST: { status: 400, grpcStatus: GrpcStatus.INVALID_ARGUMENT },
+	ERR_DIRECT_INVOKE: { status: 404, grpcStatus: GrpcStatus.UNIMPLEMENTED },
+	ERR_INVOKE_OUTPUT_BINDING: { status: 500, grpcStatus: GrpcStatus.INTERNAL },
+	ERR_HEALTH_NOT_READY: { status: 500, grpcStatus: GrpcStatus.UNAVAILABLE },
+	ERR_HEALTH_APPID_NOT_MATCH: { status: 500, grpcStatus: GrpcStatus.INVALID_ARGUMENT },
+	ERR_OUTBOUND_HEALTH_NOT_READY: { status: 500, grpcStatus: GrpcStatus.UNAVAILABLE },
+} as const satisfies Readonly<Record<string, Statuses>>;
 
 /** One of Dapr's error codes. */
 export type DaprErrorCode = keyof typeof STATUS;
 
 /** An answer that is an error, in Dapr's words. */
-export interface ApiError {
-	readonly status: number;
+export interface ApiError extends Statuses {
 	readonly errorCode: DaprErrorCode;
 	readonly message: string;
-	/** Seconds, for `Retry-After`. */
-	readonly retryAfter?: number;
 }
 
 /** The request can't be read as what it should be. The message is what is wrong with it. */
@@ -27,29 +45,51 @@ export class MalformedRequestError extends Error {}
 
 /** The request's body is longer than it may be. */
 export class BodyTooLargeError extends MalformedRequestError {
-	constructor(limit: number) {
-		super(`body is larger than ${limit} bytes`);
+	constructor(limit: number, what = "body") {
+		super(`${what} is larger than ${limit} bytes`);
 	}
 }
 
 /** There is too much to do already; the caller should come back. */
 export class BusyError extends Error {}
 
-/** An error with the status that its code has in Dapr. */
+/** An error with the statuses that its code has in Dapr. */
 export function daprError(errorCode: DaprErrorCode, message: string): ApiError {
-	return { status: STATUS[errorCode], errorCode, message };
+	return { ...STATUS[errorCode], errorCode, message };
 }
 
-/** What a failed invocation of the binding `name` is answered with. The message of a bug is kept from the caller. */
-export function invokeError(name: string, error: unknown): ApiError {
+/**
+ * What a failed invocation of the binding `name` is answered with. The message of a bug is kept from the caller. `unreadable`: how the
+ * message begins when the request can't be read; default: as any other.
+ */
+export function invokeError(name: string, error: unknown, unreadable?: string): ApiError {
+	const prefix = `error invoking output binding ${name}: `;
 	if (error instanceof MalformedRequestError) {
-		return daprError("ERR_MALFORMED_REQUEST", `failed deserializing HTTP body: ${error.message}`);
+		const answer = daprError("ERR_MALFORMED_REQUEST", `${unreadable ?? prefix}${error.message}`);
+		// Over HTTP 400 as in daprd.
+		return error instanceof BodyTooLargeError ? { ...answer, grpcStatus: GrpcStatus.RESOURCE_EXHAUSTED } : answer;
 	}
 	const cause = isBug(error) ? "internal error" : (error as Error).message;
-	const answer = daprError("ERR_INVOKE_OUTPUT_BINDING", `error invoking output binding ${name}: ${cause}`);
-	if (error instanceof ConfigurationError) return { ...answer, status: 400 };
-	if (isTooMuch(error)) return { ...answer, status: 503, retryAfter: 1 };
-	return answer;
+	return { ...daprError("ERR_INVOKE_OUTPUT_BINDING", `${prefix}${cause}`), ...exceptions(error) };
+}
+
+/** The failures of an invocation that have statuses of their own. */
+function exceptions(error: unknown): Partial<Statuses> {
+	if (error instanceof ConfigurationError) return { status: 400, grpcStatus: GrpcStatus.INVALID_ARGUMENT };
+	if (isTooMuch(error)) return { status: 503, grpcStatus: GrpcStatus.RESOURCE_EXHAUSTED, retryAfter: 1 };
+	if (!(error instanceof PublishError)) return {};
+	// Clients may call again by themselves after UNAVAILABLE: only where nothing of it has left us.
+	return { grpcStatus: error.outcome === "not-sent" ? GrpcStatus.UNAVAILABLE : GrpcStatus.DEADLINE_EXCEEDED };
+}
+
+/** What a refused value for the sidecar's metadata is answered with. Throws what is no refusal. */
+export function setMetadataError(error: unknown): ApiError {
+	if (!(error instanceof MalformedRequestError || error instanceof BusyError)) throw error;
+	const answer = daprError("ERR_MALFORMED_REQUEST", error.message);
+	if (error instanceof BodyTooLargeError) {
+		return { ...answer, status: 413, grpcStatus: GrpcStatus.RESOURCE_EXHAUSTED };
+	}
+	return { ...answer, ...exceptions(error) };
 }
 
 /** True for a failure that nobody foresaw. */

@@ -1,6 +1,7 @@
+import type { Cancellation } from "../mqtt/cancellation.js";
 import type { Report } from "../mqtt/report.js";
 
-export type { Report };
+export type { Cancellation, Report };
 
 /** Dapr's metadata: names to text. */
 export type Properties = Readonly<Record<string, string>>;
@@ -34,6 +35,8 @@ export interface InvokeRequest {
 	/** Where the caller sent JSON: `data`'s own JSON text, to which `encoding` applies. */
 	readonly dataIsJson?: boolean;
 	readonly metadata: Properties;
+	/** The caller's own deadline, in milliseconds from now; absent: as long as the binding waits. */
+	readonly timeoutMs?: number | undefined;
 }
 export interface InvokeResponse {
 	readonly data: Uint8Array;
@@ -116,7 +119,7 @@ export interface OutputBinding extends Component {
 	readonly writes: boolean;
 	readonly operations: readonly string[];
 	/** Rejects with NotFoundError (operation), ConfigurationError (bad request metadata) or PublishError. */
-	invoke(request: InvokeRequest, signal?: AbortSignal): Promise<InvokeResponse | undefined>;
+	invoke(request: InvokeRequest, signal?: Cancellation): Promise<InvokeResponse | undefined>;
 }
 
 /** One connection that a component keeps to a broker, as the broker tells it from others. */

@@ -5,6 +5,7 @@ import type {
 	Binding,
 	BindingStatistics,
 	BrokerConnection,
+	Cancellation,
 	ComponentMetadata,
 	HealthReason,
 	InvokeRequest,
@@ -143,7 +144,7 @@ export class Mqtt3Binding implements Binding {
 		return input.drain(signal);
 	}
 
-	async invoke(request: InvokeRequest, signal?: AbortSignal): Promise<undefined> {
+	async invoke(request: InvokeRequest, signal?: Cancellation): Promise<undefined> {
 		if (!this.writes) throw new StateError(`component ${JSON.stringify(this.#name)} has no output (direction)`);
 		await this.#initialized.output.invoke(request, signal);
 	}

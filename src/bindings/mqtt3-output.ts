@@ -1,7 +1,7 @@
 import { ConfigurationError, NotFoundError } from "../errors.js";
 import type { MqttClient } from "../mqtt/client.js";
 import { checkTopicName } from "../mqtt/topic.js";
-import type { InvokeRequest, Properties } from "./binding.js";
+import type { Cancellation, InvokeRequest, Properties } from "./binding.js";
 import { parseValue } from "./field-value.js";
 import { MQTT3_FIELDS } from "./mqtt3-fields.js";
 import type { Mqtt3Settings } from "./mqtt3-options.js";
@@ -30,10 +30,13 @@ export class Mqtt3Output {
 	}
 
 	/**
-	 * Publishes one message. Resolves when the broker has acknowledged it (QoS 0: when it was written). Rejects with NotFoundError for an
+	 * Publishes one message, within the request's deadline and `publishTimeout`, whichever is first. Resolves when the broker has acknowledged it (QoS 0: when it was written). Rejects with NotFoundError for an
 	 * operation other than `create`, ConfigurationError for bad request metadata, PublishError otherwise.
 	 */
-	async invoke({ operation, data, dataIsJson, metadata }: InvokeRequest, signal?: AbortSignal): Promise<void> {
+	async invoke(
+		{ operation, data, dataIsJson, metadata, timeoutMs }: InvokeRequest,
+		signal?: Cancellation,
+	): Promise<void> {
 		if (operation !== "create") {
 			throw new NotFoundError(
 				`binding ${this.#name} does not support operation ${operation}. supported operations:${OPERATIONS.join(" ")}`,
@@ -48,7 +51,7 @@ export class Mqtt3Output {
 				retain: this.#field("retain", fields.retain),
 				payload: this.#payload(data, dataIsJson ?? false, fields.encoding),
 			},
-			{ signal },
+			{ signal, timeoutMs: timeoutMs === undefined ? undefined : Math.min(timeoutMs, this.#settings.publishTimeoutMs) },
 		);
 	}
 

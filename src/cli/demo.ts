@@ -201,6 +201,9 @@ async function openDemoSidecar(
 		...argv,
 		"--dapr-http-port",
 		`${port}`,
+		// Nothing here speaks gRPC: any port will do.
+		"--dapr-grpc-port",
+		"0",
 		"--log-level",
 		"warn",
 		"--enable-metrics=false",

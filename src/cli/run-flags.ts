@@ -15,8 +15,17 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "app-health-threshold", value: "N", help: "so many failures in a row make it unhealthy (3)" },
 	{ name: "resources-path", value: "DIR", help: "folder with component YAML; may be repeated" },
 	{ name: "dapr-http-port", value: "PORT", help: "port of the HTTP API (3500; 0: any free one)" },
-	{ name: "dapr-listen-addresses", value: "LIST", help: "addresses of the HTTP API (127.0.0.1,[::1])" },
-	{ name: "unix-domain-socket", value: "DIR", help: "serve the API on DIR/dapr-<app-id>-http.socket, not on a port" },
+	{
+		name: "dapr-grpc-port",
+		value: "PORT",
+		help: "port of the gRPC API (50001, or a free one if that is taken; 0: a free one)",
+	},
+	{ name: "dapr-listen-addresses", value: "LIST", help: "addresses of both APIs (127.0.0.1,[::1])" },
+	{
+		name: "unix-domain-socket",
+		value: "DIR",
+		help: "serve the APIs on DIR/dapr-<app-id>-{http,grpc}.socket, not on ports",
+	},
 	{ name: "allow-unauthenticated", help: "listen on other addresses without DAPR_API_TOKEN" },
 	{ name: "allowed-hosts", value: "LIST", help: "host names that callers may use besides localhost and IP addresses" },
 	{ name: "allowed-origins", value: "LIST", help: "web pages that may call the API (none)" },
@@ -38,7 +47,7 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "log-level", value: "LEVEL", help: "debug, info, warn, error or fatal (info)" },
 	{ name: "log-as-json", help: "one JSON object a line" },
 	{ name: "log-file", value: "FILE", help: "append the log to a file instead of standard output" },
-	{ name: "enable-api-logging", help: "log each request to the HTTP API" },
+	{ name: "enable-api-logging", help: "log each call of the APIs" },
 	{ name: "wait", help: "wait until a sidecar on --dapr-http-port is up, at most a minute, then end" },
 	{ name: "version", help: "print the version" },
 	{ name: "build-info", help: "print version, Node and platform" },
@@ -52,7 +61,6 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "enable-mtls" },
 
 	{ name: "config", value: "FILE", ignored: "later" },
-	{ name: "dapr-grpc-port", value: "PORT", ignored: "later" },
 	{ name: "dapr-public-port", value: "PORT", ignored: "later" },
 	{ name: "dapr-public-listen-address", value: "HOST", ignored: "later" },
 	{ name: "disable-builtin-k8s-secret-store", ignored: "later" },
@@ -87,7 +95,8 @@ export function runHelp(): string {
   mqtt3-binding run --app-id shop --app-port 3000 --resources-path ./components -- node app.js
 
 Reads Dapr component files, hands the messages of their brokers to the app on --app-port, and serves Dapr's
-bindings API on http://127.0.0.1:3500. With a command after -- it also starts the app, and ends with it.
+bindings API on http://127.0.0.1:3500 and over gRPC on 127.0.0.1:50001. With a command after -- it also starts
+the app, and ends with it.
 
 Flags:
 ${rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n")}

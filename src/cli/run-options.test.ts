@@ -30,7 +30,8 @@ describe("readRunRequest", () => {
 			appHealthCheck: undefined,
 			resourcesPaths: ["res"],
 			httpPort: 3_500,
-			socketPath: undefined,
+			grpcPort: undefined,
+			socketPaths: undefined,
 			listenAddresses: [],
 			allowUnauthenticated: false,
 			apiLogging: false,
@@ -55,8 +56,15 @@ describe("readRunRequest", () => {
 		[["--app-ssl"], { appProtocol: "https" }],
 		[["--app-channel-address", "10.0.0.7"], { appChannelAddress: "10.0.0.7" }],
 		[["--app-channel-address", "[::1]"], { appChannelAddress: "::1" }],
-		[["--unix-domain-socket", "/run/x"], { socketPath: "/run/x/dapr-shop-http.socket" }],
-		[["--unix-domain-socket", "/run/x", "--app-port", "3500"], { appPort: 3_500 }],
+		[
+			["--unix-domain-socket", "/run/x"],
+			{ socketPaths: { http: "/run/x/dapr-shop-http.socket", grpc: "/run/x/dapr-shop-grpc.socket" } },
+		],
+		[["--unix-domain-socket", "/run/x", "--app-port", "3500", "--dapr-grpc-port", "3500"], { appPort: 3_500 }],
+		[["--dapr-grpc-port", "50001"], { grpcPort: 50_001 }],
+		[["--dapr-grpc-port", "0", "--dapr-http-port", "0"], { grpcPort: 0 }],
+		[["--app-port", "50001"], { appPort: 50_001, grpcPort: 0 }],
+		[["--dapr-http-port", "50001"], { httpPort: 50_001, grpcPort: 0 }],
 		[["--app-max-concurrency", "8"], { appMaxConcurrency: 8 }],
 		[["--app-max-concurrency=-1"], { appMaxConcurrency: undefined }],
 		[["--app-binding-options-timeout", "500ms"], { appProbeTimeoutMs: 500 }],
@@ -118,6 +126,18 @@ describe("readRunRequest", () => {
 		[
 			["--app-id", "a", "--resources-path", "r", "--app-port", "3500"],
 			"--app-port 3500 is also --dapr-http-port: they must differ",
+		],
+		[
+			["--app-id", "a", "--resources-path", "r", "--dapr-grpc-port", "3500"],
+			"--dapr-grpc-port 3500 is also --dapr-http-port: they must differ",
+		],
+		[
+			["--app-id", "a", "--resources-path", "r", "--app-port", "4000", "--dapr-grpc-port", "4000"],
+			"--app-port 4000 is also --dapr-grpc-port: they must differ",
+		],
+		[
+			["--app-id", "a", "--resources-path", "r", "--dapr-grpc-port", "65536"],
+			'--dapr-grpc-port "65536": expected a whole number from 0 to 65535',
 		],
 		[
 			["--app-id", "a", "--resources-path", "r", "--app-protocol", "grpc"],

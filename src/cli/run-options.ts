@@ -6,6 +6,9 @@ import { FlagValues } from "./flag-values.js";
 import { flagError, readFlags } from "./flags.js";
 import { RUN_FLAGS } from "./run-flags.js";
 
+/** daprd's. */
+export const DEFAULT_GRPC_PORT = 50_001;
+
 /** The flags of `run` as values: defaults filled in, checked. */
 export interface RunOptions {
 	readonly appId: string;
@@ -20,8 +23,10 @@ export interface RunOptions {
 	readonly appHealthCheck: AppHealthCheck | undefined;
 	readonly resourcesPaths: readonly string[];
 	readonly httpPort: number;
-	/** The file that the API answers on in place of port and addresses. Absent: TCP. */
-	readonly socketPath: string | undefined;
+	/** Undefined: 50001, or any free one where that is taken. */
+	readonly grpcPort: number | undefined;
+	/** The files that the APIs answer on in place of ports and addresses. Absent: TCP. */
+	readonly socketPaths: { readonly http: string; readonly grpc: string } | undefined;
 	/** As written; empty: loopback only. */
 	readonly listenAddresses: readonly string[];
 	readonly allowUnauthenticated: boolean;
@@ -94,8 +99,9 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		flags.problems.push(new ConfigurationError("no command after --"));
 	}
 	const socketFolder = flags.text("unix-domain-socket") || undefined;
-	if (appPort !== undefined && appPort !== 0 && appPort === httpPort && socketFolder === undefined) {
-		flags.problems.push(flagError("app-port", `--app-port ${appPort} is also --dapr-http-port: they must differ`));
+	const grpcPort = flags.integer("dapr-grpc-port", 0, 65_535);
+	if (socketFolder === undefined) {
+		checkPorts(flags, { "app-port": appPort, "dapr-grpc-port": grpcPort, "dapr-http-port": httpPort });
 	}
 	if (flags.boolean("enable-mtls") === true) {
 		flags.problems.push(
@@ -116,7 +122,9 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		appHealthCheck: readAppHealthCheck(flags),
 		resourcesPaths: readResourcesPaths(flags),
 		httpPort,
-		socketPath: socketFolder && join(socketFolder, `dapr-${appId}-http.socket`),
+		// One that nobody chose makes way.
+		grpcPort: grpcPort ?? ([appPort, httpPort].includes(DEFAULT_GRPC_PORT) ? 0 : undefined),
+		socketPaths: socketFolder ? socketPathsIn(socketFolder, appId) : undefined,
 		listenAddresses: flags.list("dapr-listen-addresses"),
 		allowUnauthenticated: flags.boolean("allow-unauthenticated") ?? false,
 		apiLogging: flags.boolean("enable-api-logging") ?? false,
@@ -133,6 +141,21 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		ignoredFlags: RUN_FLAGS.filter((flag) => flag.ignored === "later" && flags.has(flag.name)).map((flag) => flag.name),
 		command: program === undefined ? undefined : [program, ...programArguments],
 	};
+}
+
+/** No two of them may be the same; 0 is none. */
+function checkPorts(flags: FlagValues, ports: Readonly<Record<string, number | undefined>>): void {
+	const chosen = Object.entries(ports).filter(([, port]) => port !== undefined && port !== 0);
+	for (const [index, [name, port]] of chosen.entries()) {
+		const other = chosen.slice(index + 1).find(([, taken]) => taken === port);
+		if (other !== undefined)
+			flags.problems.push(flagError(name, `--${name} ${port} is also --${other[0]}: they must differ`));
+	}
+}
+
+/** daprd's names. */
+function socketPathsIn(folder: string, appId: string) {
+	return { http: join(folder, `dapr-${appId}-http.socket`), grpc: join(folder, `dapr-${appId}-grpc.socket`) };
 }
 
 function readAppId(flags: FlagValues): string {

@@ -51,6 +51,7 @@ class Run {
 		});
 		const sidecar = await this.#open();
 		if (sidecar.metricsUrl !== undefined) this.#logger.info(`metrics on ${sidecar.metricsUrl}`);
+		this.#logger.info(`gRPC on ${sidecar.grpcTarget}`);
 		this.#logger.info(`listening on ${sidecar.url}`);
 		try {
 			sidecar.runtime.start();
@@ -140,7 +141,7 @@ class Run {
 export function appEnvironment(
 	env: Environment,
 	options: RunOptions,
-	{ httpPort, metricsPort }: Pick<OpenSidecar, "httpPort" | "metricsPort">,
+	{ httpPort, grpcPort, metricsPort }: Pick<OpenSidecar, "httpPort" | "grpcPort" | "metricsPort">,
 ): Environment {
 	const { appId, appPort, appProtocol, appChannelAddress } = options;
 	return {
@@ -150,6 +151,7 @@ export function appEnvironment(
 		APP_PROTOCOL: appProtocol,
 		APP_CHANNEL_ADDRESS: appChannelAddress,
 		...(httpPort !== undefined && { DAPR_HTTP_PORT: String(httpPort) }),
+		...(grpcPort !== undefined && { DAPR_GRPC_PORT: String(grpcPort) }),
 		...(metricsPort !== undefined && { DAPR_METRICS_PORT: String(metricsPort) }),
 	};
 }

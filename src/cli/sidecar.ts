@@ -1,5 +1,7 @@
+import { createGrpcEndpoint, type GrpcEndpoint } from "../api/grpc-endpoint.js";
 import { createHttpServer } from "../api/http-server.js";
 import { type MetricsServer, startMetricsServer } from "../api/metrics-server.js";
+import { RequestBudget } from "../api/request-budget.js";
 import { Sidecar } from "../api/sidecar.js";
 import { Mqtt3Binding } from "../bindings/mqtt3-binding.js";
 import { renderReady } from "../diagnostics/health.js";
@@ -14,7 +16,7 @@ import { Runtime } from "../runtime/runtime.js";
 import { LocalEnv } from "../secretstores/local-env.js";
 import { LocalFile } from "../secretstores/local-file.js";
 import { isPortTaken } from "./port-taken.js";
-import type { RunOptions } from "./run-options.js";
+import { DEFAULT_GRPC_PORT, type RunOptions } from "./run-options.js";
 import { readVersion } from "./version.js";
 
 /** daprd's. */
@@ -41,6 +43,10 @@ export interface OpenSidecar extends AsyncDisposable {
 	readonly url: string;
 	/** Absent with a socket file. */
 	readonly httpPort: number | undefined;
+	/** Of the gRPC API, as gRPC names it: `127.0.0.1:50001`, or `unix:` and the path of a socket file. */
+	readonly grpcTarget: string;
+	/** Absent with a socket file. */
+	readonly grpcPort: number | undefined;
 	/** `http://127.0.0.1:9090/metrics`. Absent without metrics. */
 	readonly metricsUrl: string | undefined;
 	readonly metricsPort: number | undefined;
@@ -118,38 +124,46 @@ async function serve(given: OpenSidecarOptions, runtime: Runtime, metrics: Metri
 		readiness: (detail) => renderReady(runtime.health(), { detail }),
 		onShutdown,
 	});
+	const budget = new RequestBudget();
 	const server = createHttpServer({
 		sidecar,
+		budget,
 		port: options.httpPort,
-		socketPath: options.socketPath,
+		socketPath: options.socketPaths?.http,
 		listenAddresses: options.listenAddresses,
 		token: apiToken(env),
 		allowUnauthenticated: options.allowUnauthenticated,
 		allowedHosts: options.allowedHosts,
 		allowedOrigins: options.allowedOrigins,
-		maxBodySize: options.maxBodySize === 0 ? Number.POSITIVE_INFINITY : options.maxBodySize,
+		maxBodySize: maxBodySize(options),
 		maxHeaderSize: options.maxHeaderSize,
 		onRequest: options.apiLogging
 			? ({ method, path, status, elapsedMs }) =>
-					logger.info("HTTP API called", { method, path, status, elapsedMs: Math.round(elapsedMs * 10) / 10 })
+					logger.info("HTTP API called", { method, path, status, elapsedMs: rounded(elapsedMs) })
 			: undefined,
 		onError: (error) => logger.error("the HTTP API failed to answer a request", { error }),
 		onWarning: (message) => logger.warn(message),
 	});
+	const opened: { close(): Promise<void> }[] = [server];
 	const [url = ""] = await server.listen();
-	const metricsServer = await serveMetrics(given, runtime, metrics).catch(async (error: unknown) => {
-		await server.close();
+	const closeAgain = async (error: unknown) => {
+		await Promise.all(opened.map((each) => each.close()));
 		throw error;
-	});
+	};
+	const grpc = await serveGrpc(given, sidecar, budget).catch(closeAgain);
+	opened.push(grpc.endpoint);
+	const metricsServer = await serveMetrics(given, runtime, metrics).catch(closeAgain);
 	const close = async () => {
-		await server.close();
+		await Promise.all([server.close(), grpc.endpoint.close()]);
 		await runtime.close();
 		await metricsServer?.close();
 		metrics?.[Symbol.dispose]();
 	};
 	return {
 		url,
-		httpPort: options.socketPath === undefined ? Number(new URL(url).port) : undefined,
+		httpPort: options.socketPaths === undefined ? Number(new URL(url).port) : undefined,
+		grpcTarget: grpc.target,
+		grpcPort: options.socketPaths === undefined ? Number(/\d+$/.exec(grpc.target)?.[0]) : undefined,
 		metricsUrl: metricsServer?.url,
 		metricsPort: metricsServer?.port,
 		runtime,
@@ -160,6 +174,37 @@ async function serve(given: OpenSidecarOptions, runtime: Runtime, metrics: Metri
 			await close();
 		},
 	};
+}
+
+/** The gRPC API, which listens, and where. */
+async function serveGrpc(
+	{ options, env, logger }: OpenSidecarOptions,
+	sidecar: Sidecar,
+	budget: RequestBudget,
+): Promise<{ readonly endpoint: GrpcEndpoint; readonly target: string }> {
+	const start = async (port: number) => {
+		const endpoint = createGrpcEndpoint({
+			sidecar,
+			budget,
+			port,
+			socketPath: options.socketPaths?.grpc,
+			listenAddresses: options.listenAddresses,
+			token: apiToken(env),
+			allowUnauthenticated: options.allowUnauthenticated,
+			maxBodySize: maxBodySize(options),
+			onCall: options.apiLogging
+				? ({ method, code, elapsedMs }) =>
+						logger.info("gRPC API called", { method, code, elapsedMs: rounded(elapsedMs) })
+				: undefined,
+			onError: (error) => logger.error("the gRPC API failed to answer a call", { error }),
+			onWarning: (message) => logger.warn(message),
+		});
+		const [target = ""] = await endpoint.listen();
+		return { endpoint, target };
+	};
+	return await onPort(start, options.grpcPort, DEFAULT_GRPC_PORT, (port) =>
+		logger.warn(`gRPC API: port ${port} is in use, a free one is taken; --dapr-grpc-port chooses`),
+	);
 }
 
 async function serveMetrics(
@@ -177,15 +222,35 @@ async function serveMetrics(
 			scrape: () => metrics.scrape(runtime),
 			onError: (error) => logger.error("the metrics could not be read", { error }),
 		});
-	if (port !== undefined) return await start(port);
+	// Prometheus itself likes to live there.
+	return await onPort(start, port, DEFAULT_METRICS_PORT, (taken) =>
+		logger.warn(`metrics: port ${taken} is in use, a free one is taken; --metrics-port chooses`),
+	);
+}
+
+/** Starts on the port that was chosen; where nobody chose one, on the usual one, or any that is free if that is taken. */
+async function onPort<T>(
+	start: (port: number) => Promise<T>,
+	chosen: number | undefined,
+	usual: number,
+	onTaken: (port: number) => void,
+): Promise<T> {
+	if (chosen !== undefined) return await start(chosen);
 	try {
-		return await start(DEFAULT_METRICS_PORT);
+		return await start(usual);
 	} catch (error) {
-		// Nobody chose it, and Prometheus itself likes to live there.
 		if (!isPortTaken(error)) throw error;
-		logger.warn(`metrics: port ${DEFAULT_METRICS_PORT} is in use, a free one is taken; --metrics-port chooses`);
+		onTaken(usual);
 		return await start(0);
 	}
+}
+
+function maxBodySize(options: RunOptions): number {
+	return options.maxBodySize === 0 ? Number.POSITIVE_INFINITY : options.maxBodySize;
+}
+
+function rounded(ms: number): number {
+	return Math.round(ms * 10) / 10;
 }
 
 function createRegistry(env: Environment, cwd: string): Registry {

@@ -1,13 +1,11 @@
 import type { Socket } from "node:net";
 import {
-	type Metadata,
+	logVerbosity,
 	Server,
 	ServerCredentials,
-	ServerInterceptingCall,
 	type ServerInterceptor,
-	ServerListenerBuilder,
 	type ServiceDefinition,
-	status,
+	setLogVerbosity,
 	type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { ConnectionTaker } from "./lazy-listener.js";
@@ -27,8 +25,10 @@ export interface GrpcServerOptions {
 	readonly maxMessageSize: number;
 	/** Calls at once on one connection; further ones wait at the caller. */
 	readonly maxStreams: number;
-	/** True when a call with this metadata may go on; else it gets UNAUTHENTICATED before its message is read. Absent: all may. */
-	readonly isAuthentic?: ((metadata: Metadata) => boolean) | undefined;
+	/** What sees each call before its message is read; the first one first. */
+	readonly interceptors?: readonly ServerInterceptor[] | undefined;
+	/** A connection without calls is closed after so long. Absent: it stays. */
+	readonly maxIdleMs?: number | undefined;
 }
 
 /** As daprd: a peer that is gone without a word is noticed. */
@@ -45,7 +45,10 @@ export class GrpcServer implements ConnectionTaker {
 	readonly #sockets = new Map<string, Socket>();
 	#taken = 0;
 
-	constructor({ services, maxMessageSize, maxStreams, isAuthentic }: GrpcServerOptions) {
+	constructor(options: GrpcServerOptions) {
+		const { services, maxMessageSize, maxStreams, interceptors = [], maxIdleMs } = options;
+		// It would print headers of callers, one of them the token, where they hold characters that gRPC does not allow.
+		setLogVerbosity(logVerbosity.NONE);
 		this.#server = new Server({
 			"grpc.max_receive_message_length": maxMessageSize,
 			"grpc.max_send_message_length": -1,
@@ -55,7 +58,8 @@ export class GrpcServer implements ConnectionTaker {
 			"grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
 			"grpc-node.max_session_memory": MAX_SESSION_MEMORY,
 			"grpc.enable_channelz": 0,
-			...(isAuthentic && { interceptors: [authenticator(isAuthentic)] }),
+			...(maxIdleMs !== undefined && { "grpc.max_connection_idle_ms": maxIdleMs }),
+			interceptors: [...interceptors],
 		});
 		for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
 		addReflection(
@@ -98,27 +102,4 @@ function peerOf(socket: Socket, number: number): string {
 	const peer = `connection ${number}`;
 	Object.defineProperty(socket, "remoteAddress", { value: peer });
 	return peer;
-}
-
-function authenticator(isAuthentic: (metadata: Metadata) => boolean): ServerInterceptor {
-	return (_definition, call) => {
-		let isRefused = false;
-		const listener = new ServerListenerBuilder()
-			.withOnReceiveMetadata((metadata, next) => {
-				if (isAuthentic(metadata)) {
-					next(metadata);
-					return;
-				}
-				isRefused = true;
-				call.sendStatus({ code: status.UNAUTHENTICATED, details: "invalid api token" });
-			})
-			.withOnReceiveMessage((message, next) => {
-				if (!isRefused) next(message);
-			})
-			.withOnReceiveHalfClose((next) => {
-				if (!isRefused) next();
-			})
-			.build();
-		return new ServerInterceptingCall(call, { start: (next) => next(listener) });
-	};
 }

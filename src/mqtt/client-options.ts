@@ -1,4 +1,5 @@
 import type { BrokerUrl } from "./broker-url.js";
+import type { Cancellation } from "./cancellation.js";
 import type { Dial, TlsSettings } from "./connection.js";
 import type { DeliveryListener } from "./inbound.js";
 import type { Subscription, Will } from "./packet.js";
@@ -39,7 +40,7 @@ export interface MqttClientOptions {
 
 /** One publish; QoS and RETAIN as in the message. */
 export interface PublishOptions {
-	readonly signal?: AbortSignal | undefined;
+	readonly signal?: Cancellation | undefined;
 	/** Milliseconds from now; default the client's `publishTimeoutMs`. */
 	readonly timeoutMs?: number | undefined;
 }

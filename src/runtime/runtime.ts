@@ -1,4 +1,11 @@
-import type { BindingStatistics, HealthReason, InvokeRequest, InvokeResponse, Report } from "../bindings/binding.js";
+import type {
+	BindingStatistics,
+	Cancellation,
+	HealthReason,
+	InvokeRequest,
+	InvokeResponse,
+	Report,
+} from "../bindings/binding.js";
 import { NotFoundError, StateError } from "../errors.js";
 import type { AppChannel } from "./app-channel.js";
 import { AppInputs } from "./app-inputs.js";
@@ -104,7 +111,11 @@ export class Runtime {
 	}
 
 	/** Rejects with NotFoundError, ConfigurationError, PublishError, or StateError once close() was called. */
-	async invokeBinding(name: string, request: InvokeRequest, signal?: AbortSignal): Promise<InvokeResponse | undefined> {
+	async invokeBinding(
+		name: string,
+		request: InvokeRequest,
+		signal?: Cancellation,
+	): Promise<InvokeResponse | undefined> {
 		if (this.#phase === "closed") throw new StateError(`output binding "${name}" was closed`);
 		const { operation } = request;
 		if (operation === "") {

@@ -302,9 +302,9 @@ describe("mqtt3-binding run: start and stop", () => {
 	});
 
 	it("flags of daprd that have no effect are accepted, and those of a coming version named", async () => {
-		const args = ["--dapr-grpc-port", "50001", "--placement-host-address", "x", "--mode", "standalone"];
+		const args = ["--config", "x.yaml", "--placement-host-address", "x", "--mode", "standalone"];
 		const { sidecar } = await startRun({ args });
-		await sidecar.line(/without effect in this version: --dapr-grpc-port, --mode/);
+		await sidecar.line(/without effect in this version: --config, --mode/);
 	});
 
 	it("--unix-domain-socket serves the API on a file instead of a port, until the end", async () => {

@@ -106,6 +106,12 @@ export class SidecarProcess implements AsyncDisposable {
 		this.#port = Number(port);
 	}
 
+	/** Where its gRPC API listens, as gRPC names it. */
+	async grpcTarget(): Promise<string> {
+		const [, target] = await this.#program.line(/gRPC on (127\.0\.0\.1:\d+|unix:\S+)/);
+		return target!;
+	}
+
 	/** What a scrape of its metrics gives. */
 	async metrics(): Promise<string> {
 		const [, url] = await this.#program.line(/metrics on (http:[^\s"]+)/);
@@ -172,7 +178,7 @@ export class SidecarProcess implements AsyncDisposable {
 				main,
 				"run",
 				...["--app-id", appId, "--dapr-http-port", String(httpPort), "--resources-path", this.resourcesPath],
-				...["--metrics-port", "0"],
+				...["--dapr-grpc-port", "0", "--metrics-port", "0"],
 				...(appPort === undefined ? [] : ["--app-port", String(appPort)]),
 				...args,
 				...(command ? ["--", ...command] : []),

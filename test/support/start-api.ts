@@ -1,6 +1,6 @@
 import { createHttpServer, type HttpServerOptions } from "../../src/api/http-server.js";
 import { Sidecar, type SidecarOptions } from "../../src/api/sidecar.js";
-import type { InvokeRequest, InvokeResponse } from "../../src/bindings/binding.js";
+import type { Cancellation, InvokeRequest, InvokeResponse } from "../../src/bindings/binding.js";
 import { renderReady } from "../../src/diagnostics/health.js";
 import { NotFoundError } from "../../src/errors.js";
 import type { RuntimeHealth } from "../../src/runtime/runtime.js";
@@ -11,13 +11,13 @@ export const READY: RuntimeHealth = { ready: true, outboundReady: true, started:
 export class ScriptedRuntime {
 	readonly invocations: InvokeRequest[] = [];
 	state = READY;
-	answer: (request: InvokeRequest, signal: AbortSignal | undefined) => Promise<InvokeResponse | undefined> = async () =>
-		undefined;
+	answer: (request: InvokeRequest, signal: Cancellation | undefined) => Promise<InvokeResponse | undefined> =
+		async () => undefined;
 	readonly components = [
 		{ name: "orders", type: "bindings.mqtt3", version: "v1", capabilities: ["INPUT_BINDING", "OUTPUT_BINDING"] },
 	];
 
-	async invokeBinding(name: string, request: InvokeRequest, signal?: AbortSignal) {
+	async invokeBinding(name: string, request: InvokeRequest, signal?: Cancellation) {
 		if (request.operation === "") {
 			throw new NotFoundError("operation field is missing from request", { kind: "operation", missing: "" });
 		}
