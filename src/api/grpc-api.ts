@@ -11,21 +11,26 @@ const ENVELOPE_BYTES = 64 * 1024;
 const MAX_STREAMS = 100;
 /** As daprd. */
 const MAX_IDLE_MS = 3 * 60_000;
+/** As the HTTP API. */
 const DRAIN_MS = 10_000;
 /** Between the last answers and the end of the connections. */
 const FLUSH_MS = 1_000;
 
 export interface GrpcApiOptions extends DaprServiceOptions, Omit<CallAdmissionOptions, "isAuthentic"> {
 	readonly authentication: Authentication;
+	/** How long close() waits for open calls, in milliseconds. Default 10 s. */
+	readonly drainMs?: number | undefined;
 }
 
 /** The gRPC API of one sidecar, for connections that others accept. Loading this module loads gRPC. */
 export class GrpcApi implements ConnectionTaker {
 	readonly #admission: CallAdmission;
 	readonly #server: GrpcServer;
+	readonly #drainMs: number;
 
 	constructor(options: GrpcApiOptions) {
-		const { authentication, sidecar, maxBodySize } = options;
+		const { authentication, sidecar, maxBodySize, drainMs = DRAIN_MS } = options;
+		this.#drainMs = drainMs;
 		this.#admission = new CallAdmission({
 			...options,
 			isAuthentic: (metadata) => authentication.isAuthenticCall(metadata),
@@ -46,11 +51,11 @@ export class GrpcApi implements ConnectionTaker {
 		this.#server.take(socket);
 	}
 
-	/** Takes no new call, waits up to 10 s for open ones, then tells their callers that it stops. */
+	/** Takes no new call, waits for open ones up to `drainMs`, then tells their callers what is known. */
 	async close(): Promise<void> {
 		this.#admission.endStreams();
-		const timer = setTimeout(() => this.#admission.endAll(), DRAIN_MS);
-		await this.#server.close(DRAIN_MS + FLUSH_MS);
+		const timer = setTimeout(() => this.#admission.endAll(), this.#drainMs);
+		await this.#server.close(this.#drainMs + FLUSH_MS);
 		clearTimeout(timer);
 	}
 }

@@ -34,6 +34,8 @@ export interface GrpcEndpointOptions {
 	/** How long a message may take to arrive, and how often that is looked at, in milliseconds. Default 30 s and 5 s. */
 	readonly uploadMs?: number | undefined;
 	readonly checkMs?: number | undefined;
+	/** How long close() waits for open calls, in milliseconds. Default 10 s. */
+	readonly drainMs?: number | undefined;
 	/** `--enable-api-logging`: told of every call that showed the token, when it has ended. */
 	readonly onCall?: ((call: GrpcCall) => void) | undefined;
 	/** Told of failures that nobody foresaw; the caller sees INTERNAL `internal error`. */
@@ -49,7 +51,7 @@ export interface GrpcEndpoint {
 	 * ConfigurationError when the port or the file can't be had.
 	 */
 	listen(): Promise<readonly string[]>;
-	/** Takes no new connection, waits up to 10 s for open calls, then tells their callers and cuts them off. Idempotent. */
+	/** Takes no new connection, waits for open calls up to `drainMs`, then tells their callers what is known and cuts them off. Idempotent. */
 	close(): Promise<void>;
 }
 
@@ -70,6 +72,7 @@ export function createGrpcEndpoint(options: GrpcEndpointOptions): GrpcEndpoint {
 			budget: options.budget ?? new RequestBudget(),
 			uploadMs: options.uploadMs,
 			checkMs: options.checkMs,
+			drainMs: options.drainMs,
 			onCall: options.onCall,
 			onError,
 		});

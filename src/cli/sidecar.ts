@@ -125,6 +125,11 @@ async function serve(given: OpenSidecarOptions, runtime: Runtime, metrics: Metri
 		onShutdown,
 	});
 	const budget = new RequestBudget();
+	const warnings = new Set<string>();
+	const warn = (message: string) => {
+		warnings.add(message);
+		logger.warn(message);
+	};
 	const server = createHttpServer({
 		sidecar,
 		budget,
@@ -142,7 +147,7 @@ async function serve(given: OpenSidecarOptions, runtime: Runtime, metrics: Metri
 					logger.info("HTTP API called", { method, path, status, elapsedMs: rounded(elapsedMs) })
 			: undefined,
 		onError: (error) => logger.error("the HTTP API failed to answer a request", { error }),
-		onWarning: (message) => logger.warn(message),
+		onWarning: warn,
 	});
 	const opened: { close(): Promise<void> }[] = [server];
 	const [url = ""] = await server.listen();
@@ -150,7 +155,7 @@ async function serve(given: OpenSidecarOptions, runtime: Runtime, metrics: Metri
 		await Promise.all(opened.map((each) => each.close()));
 		throw error;
 	};
-	const grpc = await serveGrpc(given, sidecar, budget).catch(closeAgain);
+	const grpc = await serveGrpc(given, sidecar, budget, warnings).catch(closeAgain);
 	opened.push(grpc.endpoint);
 	const metricsServer = await serveMetrics(given, runtime, metrics).catch(closeAgain);
 	const close = async () => {
@@ -181,6 +186,7 @@ async function serveGrpc(
 	{ options, env, logger }: OpenSidecarOptions,
 	sidecar: Sidecar,
 	budget: RequestBudget,
+	saidBefore: ReadonlySet<string>,
 ): Promise<{ readonly endpoint: GrpcEndpoint; readonly target: string }> {
 	const start = async (port: number) => {
 		const endpoint = createGrpcEndpoint({
@@ -197,7 +203,8 @@ async function serveGrpc(
 						logger.info("gRPC API called", { method, code, elapsedMs: rounded(elapsedMs) })
 				: undefined,
 			onError: (error) => logger.error("the gRPC API failed to answer a call", { error }),
-			onWarning: (message) => logger.warn(message),
+			// Of the folder that both share the HTTP API has said it.
+			onWarning: (message) => void (saidBefore.has(message) || logger.warn(message)),
 		});
 		const [target = ""] = await endpoint.listen();
 		return { endpoint, target };

@@ -36,6 +36,8 @@ const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 /** Megabytes that Node's HTTP/2 may hold for one connection. */
 const MAX_SESSION_MEMORY = 64;
+/** What a client says first in HTTP/2, before any call. */
+const PREFACE_BYTES = 24;
 const MAX_HEADER_BYTES = 16 * 1_024;
 
 /** A gRPC server for connections that others accept, with server reflection (v1 and v1alpha) of its services. */
@@ -83,6 +85,8 @@ export class GrpcServer implements ConnectionTaker {
 
 	/** Takes no new call; resolves when the open ones have ended, or were cut off after `graceMs`. */
 	async close(graceMs: number): Promise<void> {
+		// Nothing would end those before the grace period does.
+		for (const socket of this.#sockets.values()) if (socket.bytesRead < PREFACE_BYTES) socket.destroy();
 		const done = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
 		const timer = setTimeout(() => this.#cutOff(), graceMs);
 		await done;

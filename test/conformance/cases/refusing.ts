@@ -90,6 +90,8 @@ export const refusing: readonly CaseGroup[] = [
 					await stage.send("dropped", "poison", "a", "b");
 					expect(texts(await stage.accepted("dropped", 2))).toEqual(["a", "b"]);
 					await stage.arrived("dropped", 4);
+					// What is refused while it stops would stay with the broker.
+					await stage.settled();
 					expect(await stage.codes()).toEqual([]);
 					expect(await stage.binding.stop()).toBe(true);
 					await stage.restart();
