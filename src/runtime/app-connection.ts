@@ -1,42 +1,9 @@
 import type { Socket } from "node:net";
 import type { Dispatcher } from "undici";
-import type { Verdict } from "../bindings/binding.js";
+import type { ExchangeCarrier, ExchangeListener, Failure } from "./exchange.js";
+import { type HttpExchange, httpVerdict } from "./http-exchange.js";
 import { parseRetryAfter } from "./retry-after.js";
 import { buildConnector, Client } from "./undici-client.js";
-
-/** One request to the app, and who waits for its verdict. */
-export interface Exchange {
-	readonly method: "POST" | "OPTIONS";
-	readonly path: string;
-	readonly headers: readonly string[];
-	readonly body: Uint8Array | null;
-	readonly signal: AbortSignal;
-	/** Only the first call counts. */
-	readonly resolve: (verdict: Verdict) => void;
-	/** True once it was sent a second time because a reused connection ended. */
-	resent: boolean;
-	/** The one behind it in the queue. */
-	next: Exchange | undefined;
-}
-
-/** How a request ended that got no complete response. */
-export interface Failure {
-	readonly error: Error;
-	/** False: no connection, so the app has not seen the request. */
-	readonly written: boolean;
-	/** True: at least one byte of a response came. */
-	readonly answering: boolean;
-	/** True: the connection had served a request before. */
-	readonly reused: boolean;
-}
-
-/** Who is told how an exchange ended. The connection is free for the next one then. */
-export interface ExchangeListener {
-	/** A complete response. */
-	answered(connection: AppConnection, exchange: Exchange, status: number, retryAfterMs: number | undefined): void;
-	/** No complete response; the socket is gone. */
-	failed(connection: AppConnection, exchange: Exchange, failure: Failure): void;
-}
 
 /**
  * One keep-alive connection to the app, and the handler of the one exchange on it: it is used again for every request,
@@ -44,11 +11,11 @@ export interface ExchangeListener {
  *
  * Has undici's callbacks in their first form, as undici 7 calls them natively: the newer form parses every response's headers into an object.
  */
-export class AppConnection implements Dispatcher.DispatchHandler {
+export class AppConnection implements ExchangeCarrier<HttpExchange>, Dispatcher.DispatchHandler {
 	readonly #client: Client;
-	readonly #listener: ExchangeListener;
+	readonly #listener: ExchangeListener<HttpExchange>;
 	readonly #request: { method: Dispatcher.HttpMethod; path: string; headers: string[]; body: Uint8Array | null };
-	#exchange: Exchange | undefined;
+	#exchange: HttpExchange | undefined;
 	#socket: Socket | undefined;
 	/** Responses on the present socket. */
 	#served = 0;
@@ -60,7 +27,7 @@ export class AppConnection implements Dispatcher.DispatchHandler {
 	#retryAfterMs: number | undefined;
 
 	/** `origin` as `http://127.0.0.1:3000`. Certificates are not verified: the app is on this machine or in this pod, as in Dapr. */
-	constructor(origin: string, listener: ExchangeListener) {
+	constructor(origin: string, listener: ExchangeListener<HttpExchange>) {
 		this.#listener = listener;
 		this.#request = { method: "POST", path: "/", headers: [], body: null };
 		const connect = buildConnector({ rejectUnauthorized: false });
@@ -78,15 +45,16 @@ export class AppConnection implements Dispatcher.DispatchHandler {
 	}
 
 	/** The exchange under way. */
-	get exchange(): Exchange | undefined {
+	get exchange(): HttpExchange | undefined {
 		return this.#exchange;
 	}
 
 	/** Sends a request. Only when no other is under way. */
-	run(exchange: Exchange): void {
+	run(exchange: HttpExchange): void {
 		this.#exchange = exchange;
 		this.#abort = undefined;
 		this.#cancelled = false;
+		this.#reused = false;
 		this.#answering = false;
 		this.#status = 0;
 		this.#retryAfterMs = undefined;
@@ -138,7 +106,8 @@ export class AppConnection implements Dispatcher.DispatchHandler {
 		}
 		this.#served++;
 		const exchange = this.#take();
-		if (exchange !== undefined) this.#listener.answered(this, exchange, this.#status, this.#retryAfterMs);
+		if (exchange === undefined) return;
+		this.#listener.answered(this, exchange, httpVerdict(exchange, this.#status, this.#retryAfterMs));
 	}
 
 	onError(error: Error): void {
@@ -153,7 +122,7 @@ export class AppConnection implements Dispatcher.DispatchHandler {
 		if (exchange !== undefined) queueMicrotask(() => this.#listener.failed(this, exchange, failure));
 	}
 
-	#take(): Exchange | undefined {
+	#take(): HttpExchange | undefined {
 		const exchange = this.#exchange;
 		this.#exchange = undefined;
 		return exchange;

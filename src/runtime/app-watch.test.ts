@@ -41,6 +41,9 @@ class ScriptedPort implements AppChannel {
 	async isSubscribed(): Promise<boolean> {
 		return true;
 	}
+	describeNo(): string {
+		return "it said no";
+	}
 	async sendBindingEvent(): Promise<{ readonly kind: "none" }> {
 		return { kind: "none" };
 	}

@@ -1,11 +1,19 @@
 import { get, type IncomingMessage } from "node:http";
 import { get as getSecure } from "node:https";
 
+/** Asks an app whether it is well. */
+export interface AppHealth {
+	/** Why the latest probe failed; undefined when it did not. */
+	readonly lastError: string | undefined;
+	/** True when the app said in time that it is well. Never rejects. */
+	ask(signal: AbortSignal): Promise<boolean>;
+}
+
 /**
  * Asks an app over HTTP whether it is well. Each probe has a connection of its own: no delivery stands before it, it counts for no limit
  * on requests, and it finds out whether the app still takes connections.
  */
-export class HealthProbe {
+export class HealthProbe implements AppHealth {
 	readonly #url: URL;
 	readonly #timeoutMs: number;
 	#lastError: string | undefined;

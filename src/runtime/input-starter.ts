@@ -105,8 +105,8 @@ export class InputStarter {
 	}
 
 	#no(): string {
-		const { name, binding } = this.#options;
-		return `the app wants no events of component "${name}": it answered OPTIONS /${binding.route} with neither 2xx nor 405 (or set "direction: input", which does not ask); asked again when the app was away and is back`;
+		const { name, binding, channel } = this.#options;
+		return `the app wants no events of component "${name}": ${channel.describeNo(name, binding.route)} (or set "direction: input", which does not ask); asked again when the app was away and is back`;
 	}
 
 	#unanswered(): string {
