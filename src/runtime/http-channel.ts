@@ -42,6 +42,8 @@ export interface HttpTransport {
 	readonly open: (listener: ExchangeListener<HttpExchange>) => ExchangeCarrier<HttpExchange>;
 	/** Asks `path` whether the app is well. */
 	readonly health: (path: string, timeoutMs: number) => AppHealth;
+	/** Why the latest attempt to connect failed although the port was open. */
+	readonly connectError?: () => string | undefined;
 	/** Ends what the carriers share, after them. */
 	readonly close?: () => void;
 }
@@ -96,7 +98,7 @@ class HttpChannel implements AppChannel {
 	}
 
 	get connectError(): string | undefined {
-		return this.#port.lastError?.message;
+		return this.#port.lastError?.message ?? this.#transport.connectError?.();
 	}
 
 	get healthError(): string | undefined {
