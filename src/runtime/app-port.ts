@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
+import { SharedCheck } from "./shared-check.js";
 
 /** Where the app listens. */
 export interface AppAddress {
@@ -19,8 +20,8 @@ const settleMs = 50;
 /** Tells whether something takes connections on the app's port. Any number of callers share one attempt. */
 export class AppPort {
 	readonly #address: AppAddress;
-	readonly #open: SharedCheck;
-	readonly #staysOpen: SharedCheck;
+	readonly #open: SharedCheck<boolean>;
+	readonly #staysOpen: SharedCheck<boolean>;
 	#lastError: Error | undefined;
 
 	constructor(address: AppAddress) {
@@ -90,31 +91,5 @@ export class AppPort {
 			socket.on("error", settle);
 			socket.on("close", () => settle(new Error("connection closed")));
 		});
-	}
-}
-
-/**
- * Shares one run of a check among all who ask while it has not begun; who asks while it runs gets the next one,
- * since what made them ask may have happened after its answer was fixed.
- */
-class SharedCheck {
-	readonly #check: () => Promise<boolean>;
-	#running: Promise<boolean> | undefined;
-	#next: Promise<boolean> | undefined;
-
-	constructor(check: () => Promise<boolean>) {
-		this.#check = check;
-	}
-
-	run(): Promise<boolean> {
-		this.#next ??= this.#begin();
-		return this.#next;
-	}
-
-	async #begin(): Promise<boolean> {
-		await this.#running;
-		this.#next = undefined;
-		this.#running = this.#check();
-		return this.#running;
 	}
 }
