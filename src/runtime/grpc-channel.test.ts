@@ -312,6 +312,10 @@ describe("F-85: the app", () => {
 		const channel = openChannel({ port });
 		const { signal } = new AbortController();
 		for (let round = 0; round < 3; round++) {
+			// What goes out while the last connection dies says of its app that it crashed.
+			await eventually(async () =>
+				expect(await channel.sendBindingEvent("o", "o", event, signal)).toEqual({ kind: "unreachable" }),
+			);
 			const all = await Promise.all(Array.from({ length: 5 }, () => channel.sendBindingEvent("o", "o", event, signal)));
 			for (const verdict of all) expect(verdict).toEqual({ kind: "unreachable" });
 			await using _app = await startGrpcApp(undefined, { port });

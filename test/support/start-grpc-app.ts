@@ -124,6 +124,7 @@ export class GrpcApp implements AsyncDisposable {
 			socket.on("error", () => {});
 			socket.on("close", () => this.#sockets.delete(number));
 			injector.injectConnection(socket);
+			socket.resume();
 		});
 	}
 
