@@ -4,7 +4,7 @@ import type { Flag } from "./flags.js";
 export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "app-id", value: "ID", help: "name of the app (required)" },
 	{ name: "app-port", value: "PORT", help: "port the app listens on; without it nothing is read from brokers" },
-	{ name: "app-protocol", value: "http|https", help: "what the app speaks (http)" },
+	{ name: "app-protocol", value: "PROTOCOL", help: "what the app speaks: http, https, h2c, grpc or grpcs (http)" },
 	{ name: "app-channel-address", value: "HOST", help: "where the app listens (127.0.0.1)" },
 	{ name: "app-max-concurrency", value: "N", help: "requests at the app at once (-1: no limit)" },
 	{ name: "app-binding-options-timeout", value: "DURATION", help: "how long to wait for the OPTIONS probe (3s)" },

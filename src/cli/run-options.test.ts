@@ -54,6 +54,9 @@ describe("readRunRequest", () => {
 		[["--app-port", "3000", "--app-protocol", "HTTPS"], { appPort: 3000, appProtocol: "https" }],
 		[["--app-port", "0"], { appPort: undefined }],
 		[["--app-ssl"], { appProtocol: "https" }],
+		[["--app-protocol", "grpc"], { appProtocol: "grpc" }],
+		[["--app-protocol", "GRPC", "--app-ssl"], { appProtocol: "grpcs" }],
+		[["--app-protocol", "h2c"], { appProtocol: "h2c" }],
 		[["--app-channel-address", "10.0.0.7"], { appChannelAddress: "10.0.0.7" }],
 		[["--app-channel-address", "[::1]"], { appChannelAddress: "::1" }],
 		[
@@ -140,12 +143,12 @@ describe("readRunRequest", () => {
 			'--dapr-grpc-port "65536": expected a whole number from 0 to 65535',
 		],
 		[
-			["--app-id", "a", "--resources-path", "r", "--app-protocol", "grpc"],
-			'--app-protocol "grpc": expected http or https: this version speaks HTTP/1.1 to the app',
+			["--app-id", "a", "--resources-path", "r", "--app-protocol", "ftp"],
+			'--app-protocol "ftp": expected http, https, h2c, grpc, grpcs',
 		],
 		[
-			["--app-id", "a", "--resources-path", "r", "--app-protocol", "ftp"],
-			'--app-protocol "ftp": expected http or https',
+			["--app-id", "a", "--resources-path", "r", "--app-protocol", "h2c", "--app-ssl"],
+			"--app-ssl: h2c is HTTP/2 without TLS; expected --app-protocol https",
 		],
 		[
 			["--app-id", "a", "--resources-path", "r", "--log-level", "loud"],

@@ -9,12 +9,16 @@ import { RUN_FLAGS } from "./run-flags.js";
 /** daprd's. */
 export const DEFAULT_GRPC_PORT = 50_001;
 
+/** What an app may speak. */
+const APP_PROTOCOLS = ["http", "https", "h2c", "grpc", "grpcs"] as const;
+export type AppProtocol = (typeof APP_PROTOCOLS)[number];
+
 /** The flags of `run` as values: defaults filled in, checked. */
 export interface RunOptions {
 	readonly appId: string;
 	/** Absent: no app, output bindings only. */
 	readonly appPort: number | undefined;
-	readonly appProtocol: "http" | "https";
+	readonly appProtocol: AppProtocol;
 	readonly appChannelAddress: string;
 	/** Undefined: no limit. */
 	readonly appMaxConcurrency: number | undefined;
@@ -165,14 +169,15 @@ function readAppId(flags: FlagValues): string {
 	return appId;
 }
 
-function readAppProtocol(flags: FlagValues): "http" | "https" {
+function readAppProtocol(flags: FlagValues): AppProtocol {
 	const given = flags.text("app-protocol")?.toLowerCase() || "http";
-	if (given === "h2c" || given === "grpc" || given === "grpcs") {
-		flags.problem("app-protocol", "http or https: this version speaks HTTP/1.1 to the app");
-	} else if (given !== "http" && given !== "https") {
-		flags.problem("app-protocol", "http or https");
+	const protocol = APP_PROTOCOLS.find((known) => known === given);
+	if (protocol === undefined) flags.problem("app-protocol", APP_PROTOCOLS.join(", "));
+	if (flags.boolean("app-ssl") !== true) return protocol ?? "http";
+	if (protocol === "h2c") {
+		flags.problems.push(flagError("app-ssl", "--app-ssl: h2c is HTTP/2 without TLS; expected --app-protocol https"));
 	}
-	return given === "https" || flags.boolean("app-ssl") === true ? "https" : "http";
+	return protocol === "grpc" || protocol === "grpcs" ? "grpcs" : "https";
 }
 
 /** The host without brackets, as sockets take it. */

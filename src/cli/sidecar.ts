@@ -9,7 +9,6 @@ import type { Logger } from "../diagnostics/logger.js";
 import { Metrics } from "../diagnostics/metrics.js";
 import { reportLogger } from "../diagnostics/report-logger.js";
 import type { AppChannel } from "../runtime/app-channel.js";
-import { createHttpChannel } from "../runtime/http-channel.js";
 import { LoadError, loadComponents } from "../runtime/load-components.js";
 import { Registry } from "../runtime/registry.js";
 import { Runtime } from "../runtime/runtime.js";
@@ -70,7 +69,7 @@ export async function openSidecar(given: OpenSidecarOptions): Promise<OpenSideca
 	const runtime = new Runtime({
 		components,
 		registry,
-		appChannel: createAppChannel(options, env),
+		appChannel: await createAppChannel(options, env),
 		appHealth: options.appHealthCheck,
 		gracePeriodMs: options.gracePeriodMs,
 		onReport: (component, report) => {
@@ -268,18 +267,29 @@ function createRegistry(env: Environment, cwd: string): Registry {
 		.secretStore("secretstores.local.file", () => new LocalFile(cwd));
 }
 
-function createAppChannel(options: RunOptions, env: Environment): AppChannel | undefined {
-	if (options.appPort === undefined) return undefined;
-	return createHttpChannel({
+/** Loads what the app's protocol needs, and nothing else. Rejects with ConfigurationError for a token that can't be sent. */
+async function createAppChannel(options: RunOptions, env: Environment): Promise<AppChannel | undefined> {
+	const { appPort, appProtocol: protocol } = options;
+	if (appPort === undefined) return undefined;
+	const common = {
 		host: options.appChannelAddress,
-		port: options.appPort,
-		protocol: options.appProtocol,
+		port: appPort,
 		appToken: env.APP_API_TOKEN || undefined,
 		maxConcurrency: options.appMaxConcurrency,
 		optionsTimeoutMs: options.appProbeTimeoutMs,
 		healthPath: options.appHealthCheck?.path,
 		healthTimeoutMs: options.appHealthCheck?.timeoutMs,
-	});
+	};
+	switch (protocol) {
+		case "grpc":
+		case "grpcs":
+			return (await import("../runtime/grpc-channel.js")).createGrpcChannel({ ...common, protocol });
+		case "h2c":
+			return (await import("../runtime/h2c-channel.js")).createH2cChannel(common);
+		case "http":
+		case "https":
+			return (await import("../runtime/http-channel.js")).createHttpChannel({ ...common, protocol });
+	}
 }
 
 function describeApp(options: RunOptions, port: number) {

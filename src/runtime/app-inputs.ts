@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import type { InputBinding, ReadHandler, Report } from "../bindings/binding.js";
 import type { AppChannel } from "./app-channel.js";
 import { type AppState, AppWatch, type HealthCheck } from "./app-watch.js";
+import { FollowUps, type FollowUpsOptions } from "./follow-ups.js";
 import { InputStarter } from "./input-starter.js";
 import type { CallMeter, RuntimeHealth } from "./runtime.js";
 
@@ -19,6 +20,8 @@ export interface AppInputsOptions {
 	readonly health?: HealthCheck | undefined;
 	readonly onReport: (component: string | undefined, report: Report) => void;
 	readonly meter?: CallMeter | undefined;
+	/** Invokes the output bindings that an app names in its answer. */
+	readonly invoke: FollowUpsOptions["invoke"];
 }
 
 /** Why an app takes no events: for machines, for the bindings and for people. */
@@ -33,11 +36,13 @@ export class AppInputs {
 	readonly #watching = new AbortController();
 	readonly #asking = new AbortController();
 	readonly #watch: AppWatch;
+	readonly #followUps: FollowUps;
 	readonly #starters: readonly InputStarter[];
 
 	constructor(options: AppInputsOptions) {
 		this.#options = options;
-		const { channel, inputs, health, onReport } = options;
+		const { channel, inputs, health, onReport, invoke } = options;
+		this.#followUps = new FollowUps({ invoke, onReport });
 		setMaxListeners(0, this.#watching.signal, this.#asking.signal);
 		this.#watch = new AppWatch(channel, (state) => this.#changed(state), this.#watching.signal, { health });
 		this.#starters = inputs.map(
@@ -100,6 +105,7 @@ export class AppInputs {
 			if (verdict.kind === "accepted" || verdict.kind === "failed") {
 				this.#watch.answered();
 				meter?.delivered(name, performance.now() - startedAt, verdict.kind === "accepted");
+				if ("response" in verdict) await this.#followUps.run(name, verdict.response, signal);
 			} else if (verdict.kind === "unreachable" || (verdict.kind === "none" && verdict.crashed)) this.#watch.lost();
 			return verdict;
 		};

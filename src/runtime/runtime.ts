@@ -102,7 +102,14 @@ export class Runtime {
 		const inputs = this.#loaded
 			.filter(({ binding }) => binding.reads !== "never")
 			.map(({ component, binding }) => ({ name: component.name, binding }));
-		this.#app = new AppInputs({ channel, inputs, health, onReport, meter });
+		this.#app = new AppInputs({
+			channel,
+			inputs,
+			health,
+			onReport,
+			meter,
+			invoke: (name, request, signal) => this.invokeBinding(name, request, signal),
+		});
 		this.#app.start();
 	}
 

@@ -56,7 +56,7 @@ export interface StartOptions {
 
 /** One way to use the binding. */
 export interface Face {
-	readonly name: "library" | "component" | "sidecar" | "pluggable";
+	readonly name: "library" | "component" | "sidecar" | "sidecar over gRPC" | "pluggable";
 	/** True: data is JSON, and `encoding` applies to it. False: data is bytes. */
 	readonly takesJson: boolean;
 	/** The longest topic in bytes that reaches the app. */

@@ -6,7 +6,7 @@ import { startSidecar } from "../support/sidecar-process.js";
 import { outcomeOfAnswer } from "./create-outcome.js";
 import type { AppEvent, Face } from "./face.js";
 
-type Ready = { readonly reasons: readonly { readonly code: string; readonly blocking: boolean }[] };
+export type Ready = { readonly reasons: readonly { readonly code: string; readonly blocking: boolean }[] };
 
 /** The program `mqtt3-binding run` between the broker and an HTTP app, each a process of its own. Disposing it ends the app, which all share. */
 export class SidecarFace implements Face, AsyncDisposable {
@@ -59,7 +59,7 @@ export class SidecarFace implements Face, AsyncDisposable {
 	}
 }
 
-function componentText(options: Mqtt3Options): string {
+export function componentText(options: Mqtt3Options): string {
 	const metadata = Object.entries(formatMqtt3Metadata(options)).map(([name, value]) => ({ name, value }));
 	return JSON.stringify({
 		apiVersion: "dapr.io/v1alpha1",
