@@ -320,6 +320,8 @@ describe("F-85: the app", () => {
 			for (const verdict of all) expect(verdict).toEqual({ kind: "unreachable" });
 			await using _app = await startGrpcApp(undefined, { port });
 			expect(await channel.sendBindingEvent("o", "o", event, signal)).toEqual({ kind: "accepted" });
+			// The look at the port that told a crash from a refusal failed as well.
+			expect(await channel.isPortOpen()).toBe(true);
 			expect(channel.connectError).toBeUndefined();
 		}
 	});
