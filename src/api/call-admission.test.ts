@@ -8,9 +8,9 @@ import { messageHead, RawGrpc, statusOf } from "../../test/support/raw-grpc.js";
 import { startGrpcApi } from "../../test/support/start-grpc-api.js";
 import { DaprService } from "../gen/dapr/proto/runtime/v1/dapr.js";
 import { HealthService } from "../gen/grpc/health/v1/health.js";
+import { GrpcStatus } from "../grpc/grpc-status.js";
 import type { GrpcCall } from "./grpc-call.js";
 import { RequestBudget } from "./request-budget.js";
-import { GrpcStatus } from "./status.js";
 
 const TOKEN = "s3cret, with a comma";
 const UNAUTHENTICATED = 16;

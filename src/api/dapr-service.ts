@@ -10,6 +10,7 @@ import {
 } from "../gen/dapr/proto/runtime/v1/dapr.js";
 import type { Empty } from "../gen/google/protobuf/empty.js";
 import type { GrpcService } from "../grpc/grpc-server.js";
+import { GrpcStatus } from "../grpc/grpc-status.js";
 import { MalformedMessage, messageReader } from "../grpc/message-reader.js";
 import { isLoopback } from "../sockets/listen-addresses.js";
 import { OTHER_DAPR_METHODS } from "./dapr-methods.js";
@@ -17,7 +18,7 @@ import { grpcError } from "./grpc-error.js";
 import { type InvokeCall, type InvokeContext, invokeBinding } from "./invoke-call.js";
 import { metadataMessage } from "./metadata-message.js";
 import type { Sidecar } from "./sidecar.js";
-import { GrpcStatus, MalformedRequestError, setMetadataError } from "./status.js";
+import { MalformedRequestError, setMetadataError } from "./status.js";
 
 /** What the service works with. */
 export interface DaprServiceOptions extends InvokeContext {

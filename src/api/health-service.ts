@@ -6,7 +6,7 @@ import {
 	HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../gen/grpc/health/v1/health.js";
 import type { GrpcService } from "../grpc/grpc-server.js";
-import { GrpcStatus } from "./status.js";
+import { GrpcStatus } from "../grpc/grpc-status.js";
 
 /** Health changes seldom, and nobody tells of it. */
 const LOOK_EVERY_MS = 250;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ConfigurationError, NotFoundError, PublishError, StateError, TimeoutError } from "../errors.js";
-import { BodyTooLargeError, BusyError, GrpcStatus, invokeError, isBug, MalformedRequestError } from "./status.js";
+import { GrpcStatus } from "../grpc/grpc-status.js";
+import { BodyTooLargeError, BusyError, invokeError, isBug, MalformedRequestError } from "./status.js";
 
 const INVOKE = "ERR_INVOKE_OUTPUT_BINDING";
 const PREFIX = "error invoking output binding orders: ";

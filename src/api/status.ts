@@ -1,17 +1,5 @@
 import { BindingError, ConfigurationError, PublishError } from "../errors.js";
-
-/** gRPC's status codes, as far as this API answers with them. Here, as its library is loaded with the first gRPC call only. */
-export const GrpcStatus = {
-	INVALID_ARGUMENT: 3,
-	DEADLINE_EXCEEDED: 4,
-	NOT_FOUND: 5,
-	PERMISSION_DENIED: 7,
-	RESOURCE_EXHAUSTED: 8,
-	UNIMPLEMENTED: 12,
-	INTERNAL: 13,
-	UNAVAILABLE: 14,
-} as const;
-export type GrpcStatus = (typeof GrpcStatus)[keyof typeof GrpcStatus];
+import { GrpcStatus, publishStatus } from "../grpc/grpc-status.js";
 
 /** What an answer is over HTTP and over gRPC. */
 interface Statuses {
@@ -77,9 +65,7 @@ export function invokeError(name: string, error: unknown, unreadable?: string): 
 function exceptions(error: unknown): Partial<Statuses> {
 	if (error instanceof ConfigurationError) return { status: 400, grpcStatus: GrpcStatus.INVALID_ARGUMENT };
 	if (isTooMuch(error)) return { status: 503, grpcStatus: GrpcStatus.RESOURCE_EXHAUSTED, retryAfter: 1 };
-	if (!(error instanceof PublishError)) return {};
-	// Clients may call again by themselves after UNAVAILABLE: only where nothing of it has left us.
-	return { grpcStatus: error.outcome === "not-sent" ? GrpcStatus.UNAVAILABLE : GrpcStatus.DEADLINE_EXCEEDED };
+	return error instanceof PublishError ? { grpcStatus: publishStatus(error) } : {};
 }
 
 /** What a refused value for the sidecar's metadata is answered with. Throws what is no refusal. */

@@ -1,5 +1,20 @@
-import { type ServiceError, status } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { AppError, BindingError, ConfigurationError, NotFoundError, PublishError, StateError } from "../errors.js";
+
+/** gRPC's status codes, as far as we answer with them. Here, as the API needs them before its first gRPC call loads the library. */
+export const GrpcStatus = {
+	INVALID_ARGUMENT: 3,
+	DEADLINE_EXCEEDED: 4,
+	NOT_FOUND: 5,
+	ALREADY_EXISTS: 6,
+	PERMISSION_DENIED: 7,
+	RESOURCE_EXHAUSTED: 8,
+	FAILED_PRECONDITION: 9,
+	UNIMPLEMENTED: 12,
+	INTERNAL: 13,
+	UNAVAILABLE: 14,
+} as const;
+export type GrpcStatus = (typeof GrpcStatus)[keyof typeof GrpcStatus];
 
 /** What a failed call is answered with. */
 export type GrpcFailure = Pick<ServiceError, "code" | "details">;
@@ -9,9 +24,9 @@ export function grpcFailure(error: unknown): GrpcFailure {
 	if (error instanceof AggregateError) {
 		const failures = error.errors.map(grpcFailure);
 		const details = failures.map((failure) => failure.details).join("; ");
-		return { code: failures[0]?.code ?? status.INTERNAL, details };
+		return { code: failures[0]?.code ?? GrpcStatus.INTERNAL, details };
 	}
-	if (!isForeseen(error)) return { code: status.INTERNAL, details: "internal error" };
+	if (!isForeseen(error)) return { code: GrpcStatus.INTERNAL, details: "internal error" };
 	return { code: codeOf(error), details: error.message };
 }
 
@@ -20,13 +35,18 @@ export function isForeseen(error: unknown): error is BindingError {
 	return error instanceof AggregateError ? error.errors.every(isForeseen) : error instanceof BindingError;
 }
 
-function codeOf(error: BindingError): status {
-	if (error instanceof ConfigurationError) return status.INVALID_ARGUMENT;
-	if (error instanceof StateError) return status.FAILED_PRECONDITION;
-	if (error instanceof NotFoundError) return error.kind === "operation" ? status.INVALID_ARGUMENT : status.NOT_FOUND;
-	if (error instanceof PublishError) {
-		if (error.pending) return status.RESOURCE_EXHAUSTED;
-		return error.outcome === "not-sent" ? status.UNAVAILABLE : status.DEADLINE_EXCEEDED;
+/** What publishing failed with. Clients may call again by themselves after UNAVAILABLE: only where nothing of it has left us. */
+export function publishStatus({ pending, outcome }: PublishError): GrpcStatus {
+	if (pending) return GrpcStatus.RESOURCE_EXHAUSTED;
+	return outcome === "not-sent" ? GrpcStatus.UNAVAILABLE : GrpcStatus.DEADLINE_EXCEEDED;
+}
+
+function codeOf(error: BindingError): GrpcStatus {
+	if (error instanceof ConfigurationError) return GrpcStatus.INVALID_ARGUMENT;
+	if (error instanceof StateError) return GrpcStatus.FAILED_PRECONDITION;
+	if (error instanceof PublishError) return publishStatus(error);
+	if (error instanceof NotFoundError) {
+		return error.kind === "operation" ? GrpcStatus.INVALID_ARGUMENT : GrpcStatus.NOT_FOUND;
 	}
-	return error instanceof AppError ? status.INTERNAL : status.UNAVAILABLE;
+	return error instanceof AppError ? GrpcStatus.INTERNAL : GrpcStatus.UNAVAILABLE;
 }

@@ -1,11 +1,13 @@
 import type { Report } from "../bindings/binding.js";
 import {
+	InputBindingInitRequest,
 	type InputBindingServer,
 	InputBindingService,
 	type PingResponse,
 } from "../gen/dapr/proto/components/v1/bindings.js";
 import type { GrpcService } from "../grpc/grpc-server.js";
 import { isForeseen } from "../grpc/grpc-status.js";
+import { messageReader } from "../grpc/message-reader.js";
 import { answer, failureOf, instanceOf, type OnBug } from "./calls.js";
 import type { Instances } from "./instances.js";
 import { type ReadCall, ReadStream } from "./read-stream.js";
@@ -18,13 +20,8 @@ export function inputService(
 ): GrpcService {
 	const implementation: Pick<InputBindingServer, "init" | "ping"> & { readonly read: (call: ReadCall) => void } = {
 		init: (call, callback) =>
-			answer(call, callback, onBug, async () => {
-				await instances.init(
-					instanceOf(call.metadata),
-					"input",
-					call.request.metadata?.properties ?? {},
-					call.getPeer(),
-				);
+			answer(call, callback, onBug, async ({ metadata }: InputBindingInitRequest) => {
+				await instances.init(instanceOf(call.metadata), "input", metadata?.properties ?? {}, call.getPeer());
 				return {};
 			}),
 		read: (call) => {
@@ -37,7 +34,7 @@ export function inputService(
 			});
 		},
 		ping: (call, callback) =>
-			answer(call, callback, onBug, async (signal): Promise<PingResponse> => {
+			answer(call, callback, onBug, async (_request, signal): Promise<PingResponse> => {
 				await instances.get(instanceOf(call.metadata)).ping("input", signal);
 				return {};
 			}),
@@ -47,6 +44,10 @@ export function inputService(
 		// Events are encoded before they are written: their length decides whether they are.
 		definition: {
 			...InputBindingService,
+			init: {
+				...InputBindingService.init,
+				requestDeserialize: messageReader(InputBindingInitRequest, "an InputBindingInitRequest"),
+			},
 			read: { ...InputBindingService.read, responseSerialize: (bytes: Buffer) => bytes },
 		},
 		implementation,

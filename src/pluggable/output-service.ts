@@ -1,6 +1,12 @@
 import { OPERATIONS } from "../bindings/mqtt3-output.js";
-import { type OutputBindingServer, OutputBindingService } from "../gen/dapr/proto/components/v1/bindings.js";
+import {
+	InvokeRequest,
+	OutputBindingInitRequest,
+	type OutputBindingServer,
+	OutputBindingService,
+} from "../gen/dapr/proto/components/v1/bindings.js";
 import type { GrpcService } from "../grpc/grpc-server.js";
+import { messageReader } from "../grpc/message-reader.js";
 import { answer, instanceOf, type OnBug } from "./calls.js";
 import type { Instances } from "./instances.js";
 
@@ -11,19 +17,13 @@ const DONE = Object.freeze({ data: Buffer.alloc(0), metadata: {}, contentType: "
 export function outputService(instances: Instances, onBug: OnBug): GrpcService {
 	const implementation: OutputBindingServer = {
 		init: (call, callback) =>
-			answer(call, callback, onBug, async () => {
-				await instances.init(
-					instanceOf(call.metadata),
-					"output",
-					call.request.metadata?.properties ?? {},
-					call.getPeer(),
-				);
+			answer(call, callback, onBug, async ({ metadata }: OutputBindingInitRequest) => {
+				await instances.init(instanceOf(call.metadata), "output", metadata?.properties ?? {}, call.getPeer());
 				return {};
 			}),
 		invoke: (call, callback) =>
-			answer(call, callback, onBug, async (signal) => {
+			answer(call, callback, onBug, async ({ operation, data, metadata }: InvokeRequest, signal) => {
 				const name = instanceOf(call.metadata);
-				const { operation, data, metadata } = call.request;
 				if (!instances.get(name).has("output")) await instances.recall(name, "output");
 				const instance = instances.get(name);
 				// daprd hands on the JSON text of its HTTP callers, and the bytes of its gRPC callers, without a word of which it is.
@@ -33,12 +33,24 @@ export function outputService(instances: Instances, onBug: OnBug): GrpcService {
 			}),
 		listOperations: (_call, callback) => callback(null, { operations: [...OPERATIONS] }),
 		ping: (call, callback) =>
-			answer(call, callback, onBug, async (signal) => {
+			answer(call, callback, onBug, async (_request, signal) => {
 				await instances.get(instanceOf(call.metadata)).ping("output", signal);
 				return {};
 			}),
 	};
-	return { name: "dapr.proto.components.v1.OutputBinding", definition: OutputBindingService, implementation };
+	const { init, invoke } = OutputBindingService;
+	return {
+		name: "dapr.proto.components.v1.OutputBinding",
+		definition: {
+			...OutputBindingService,
+			init: {
+				...init,
+				requestDeserialize: messageReader(OutputBindingInitRequest, "an OutputBindingInitRequest"),
+			},
+			invoke: { ...invoke, requestDeserialize: messageReader(InvokeRequest, "an InvokeRequest") },
+		},
+		implementation,
+	};
 }
 
 function namesEncoding(metadata: Readonly<Record<string, string>>): boolean {

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { type Broker, startBroker } from "../../../src/broker/broker.js";
+import { InvokeRequest, OutputBindingService } from "../../../src/gen/dapr/proto/components/v1/bindings.js";
 import { PluggableServer, socketPath } from "../../../src/pluggable/pluggable-server.js";
 import { Daprd, type DaprdApp, failureOf } from "../../support/daprd.js";
 import { eventually } from "../../support/eventually.js";
+import { GrpcCaller } from "../../support/grpc-caller.js";
 import { tempFolder } from "../../support/temp-folder.js";
 
 /** A component in this process, a broker, and what was reported. */
@@ -313,6 +315,28 @@ test("bad requests get a status that says what was wrong: operation, topic, qos,
 	expect(failures.map(({ details }) => details).join("\n")).toMatch(
 		/delete[^\n]*supported operations:create\n[^\n]*"a\/#"[^\n]*\nqos: [^\n]*\nencoding utf8: [^\n]*\n[^\n]*"in\/#"[^\n]*name one/,
 	);
+});
+
+test("a message that is not what the method takes, or whose text is not UTF-8, is refused with a sentence", async () => {
+	await using on = await stage();
+	await using daprd = await Daprd.start({ socket: on.socket, direction: "output", properties: on.properties() });
+	await daprd.invoke({ metadata: { topic: "out" } });
+	using caller = new GrpcCaller(`unix:${on.socket}`);
+	const { invoke, init } = OutputBindingService;
+	const topic = (value: string) => ({ operation: "create", data: Buffer.from("x"), metadata: { topic: value } });
+	const damaged = Buffer.from(InvokeRequest.encode(topic("o!t")).finish());
+	damaged[damaged.indexOf("!")] = 0xff;
+	const raw = { requestSerialize: (bytes: Buffer) => bytes };
+	const outcomes = [
+		await caller.call({ ...invoke, ...raw }, damaged),
+		await caller.call({ ...invoke, ...raw }, Buffer.of(0xff)),
+		await caller.call({ ...init, ...raw }, Buffer.of(0xff)),
+	];
+	expect(outcomes.map(({ code, details }) => `${code}: ${details}`)).toEqual([
+		"INVALID_ARGUMENT: a text in the message is not UTF-8",
+		"INVALID_ARGUMENT: the message is not an InvokeRequest",
+		"INVALID_ARGUMENT: the message is not an OutputBindingInitRequest",
+	]);
 });
 
 test("a deadline and a cancelled call reach the publish, with a truthful status", async () => {
