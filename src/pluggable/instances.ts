@@ -23,6 +23,8 @@ export class Instances {
 	readonly #instances = new Map<string, Instance>();
 	/** Inits run one after the other. */
 	#turn: Promise<unknown> = Promise.resolve();
+	/** Called without having been initialized, and reported. */
+	readonly #strangers = new Set<string>();
 	#isStopping = false;
 
 	constructor(options: InstancesOptions) {
@@ -69,7 +71,11 @@ export class Instances {
 		} else {
 			instance.replace(half, known, peer);
 		}
-		if (peer !== undefined) await this.#options.memory?.remember(name, half, properties);
+		this.#strangers.delete(name);
+		if (peer === undefined) return;
+		const message = `daprd initialized the ${half}; it connects when it is first used`;
+		this.#options.onReport(name, { level: "info", code: "initialized", message });
+		await this.#options.memory?.remember(name, half, properties);
 	}
 
 	/** Other instances with the same client identifier: left over from a daprd that is gone they are closed, else they are in the way. */
@@ -88,15 +94,27 @@ export class Instances {
 		}
 	}
 
-	/** Initializes an instance with what is remembered of it, where that is so. */
+	/** Initializes an instance with what is remembered of it, where that is so; else it reports what daprd has to do. */
 	async recall(name: string, half: Half): Promise<void> {
 		const { memory, onReport } = this.#options;
-		if (memory === undefined || this.get(name).has(half)) return;
-		const properties = memory.recall(name, half);
-		if (properties === undefined) return;
+		if (this.get(name).has(half)) return;
+		const properties = memory?.recall(name, half);
+		if (properties === undefined) {
+			this.#reportStranger(name, half);
+			return;
+		}
 		await this.init(name, half, properties, undefined);
 		const message = `the ${half} goes on with the properties that daprd sent before this process started (--state-dir)`;
 		onReport(name, { level: "info", code: "properties-recalled", message });
+	}
+
+	/** Once for each name: its caller is told each time. */
+	#reportStranger(name: string, half: Half): void {
+		if (this.#strangers.has(name) || this.#strangers.size >= MAX_INSTANCES) return;
+		this.#strangers.add(name);
+		const remedy = this.#options.memory === undefined ? ", or run this component with --state-dir for its output" : "";
+		const message = `daprd uses the ${half} and has not initialized it since this process started: restart daprd, or change the component's file${remedy}; until then nothing of its input is read`;
+		this.#options.onReport(name, { level: "warn", code: "not-initialized", message });
 	}
 
 	/** Hands nothing more over, for good. Resolves false when events were left at the app because `signal` aborted. */

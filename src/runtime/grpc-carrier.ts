@@ -13,7 +13,7 @@ import {
 	isRefused,
 	isTooLarge,
 	retryAfterMsOf,
-} from "./grpc-status.js";
+} from "./grpc-failure.js";
 
 /** Has one call at a time on the connection that all share. */
 export class GrpcCarrier implements ExchangeCarrier<GrpcExchange> {

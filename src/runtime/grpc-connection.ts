@@ -14,7 +14,7 @@ export interface GrpcAddress {
 	readonly tls: boolean;
 }
 
-/** The longest answer that is read. docs/decisions/0031-answers-of-a-grpc-app.md */
+/** The longest answer that is read. docs/decisions/0026-answers-of-a-grpc-app.md */
 export const maxAnswerSize = 16 << 20;
 
 const OPTIONS: ChannelOptions = {

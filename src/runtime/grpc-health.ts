@@ -2,7 +2,7 @@ import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import { AppCallbackHealthCheckService } from "../gen/dapr/proto/runtime/v1/appcallback.js";
 import { GrpcCall } from "./grpc-call.js";
 import { type GrpcAddress, GrpcConnection, isLost } from "./grpc-connection.js";
-import { describeFailure, describeStatus, isFromApp } from "./grpc-status.js";
+import { describeFailure, describeStatus, isFromApp } from "./grpc-failure.js";
 import type { AppHealth } from "./health-probe.js";
 
 const { path } = AppCallbackHealthCheckService.healthCheck;

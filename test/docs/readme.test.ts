@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { startBroker } from "../../src/broker/broker.js";
+import { Daprd } from "../support/daprd.js";
 import { eventually } from "../support/eventually.js";
 import { type Program, startProgram } from "../support/process.js";
 import { compile } from "./compile.js";
@@ -73,6 +75,21 @@ describe("README", () => {
 		});
 		expect(await sidecar.stop({ signal: "SIGINT" })).toEqual({ code: 0, signal: null });
 		expect(await device.stop({ signal: "SIGINT" })).toEqual({ code: 0, signal: null });
+	});
+
+	it("daprd finds the component that its command starts", async () => {
+		await using folder = await copyExamples();
+		await using broker = await startBroker();
+		const { text } = block("bash", /mqtt3-binding component/);
+		const component = untilTheEnd(folder.start(`${text.trim()} --socket-folder ${folder.path}`));
+		await component.line(/daprd finds it as type bindings\.mqtt3-ts at/);
+		const properties = { url: broker.url, topic: "home/#", consumerID: "thermostat" };
+		await using daprd = await Daprd.start({ socket: join(folder.path, "mqtt3-ts.sock"), properties });
+		await daprd.ping("input");
+		await daprd.invoke({ metadata: { topic: "home/boiler" } });
+		await eventually(() => expect(daprd.events).toHaveLength(1));
+		await daprd.stopReading();
+		expect(await component.stop({ signal: "SIGINT" })).toEqual({ code: 0, signal: null });
 	});
 
 	it("the library's program compiles and runs", async () => {

@@ -114,7 +114,11 @@ test("after its own restart Invoke and Read say what daprd has to do; nothing is
 			details: expect.stringMatching(/daprd sends Init only when it starts.*restart daprd.*--state-dir/),
 		}),
 	);
+	await component.line(
+		/daprd uses the output and has not initialized it.*restart daprd.*--state-dir.*component=orders/,
+	);
 	await daprd.init();
+	await component.line(/daprd initialized the input.*component=orders/);
 	daprd.read();
 	await eventually(() => expect(daprd.events.map(({ data }) => data.toString())).toEqual(["a", "a"]));
 });
