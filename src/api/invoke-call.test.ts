@@ -1,11 +1,17 @@
-import { describe, expect, test } from "vitest";
+import { connect } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../test/support/eventually.js";
 import { invokeBytes } from "../../test/support/grpc-caller.js";
+import { FRAME, headerBlock, http2Frame } from "../../test/support/http2-frames.js";
 import { messageHead, RawGrpc } from "../../test/support/raw-grpc.js";
 import { startGrpcApi } from "../../test/support/start-grpc-api.js";
 import type { Cancellation } from "../bindings/binding.js";
 import { ConfigurationError, PublishError, StateError } from "../errors.js";
 
+/** What a client says first, and flags of its frames. RFC 9113, 3.4 and 6. */
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const END_STREAM = 1;
+const END_HEADERS = 4;
 const PREFIX = "error invoking output binding orders: ";
 const INFO = { reason: "ERR_INVOKE_OUTPUT_BINDING", domain: "dapr.io" };
 
@@ -191,6 +197,32 @@ describe("the end of a call before its answer", () => {
 		expect((await outcome).code).toBe("CANCELLED");
 		await eventually(() => expect(callers[0]?.aborted).toBe(true));
 		expect(api.errors).toEqual([]);
+	});
+
+	test("what was cancelled in the packet that it came in is not kept waiting for", async () => {
+		const { api, callers } = await startWaiting();
+		await using _ = api;
+		const headers = headerBlock([
+			[":method", "POST"],
+			[":scheme", "http"],
+			[":path", "/dapr.proto.runtime.v1.Dapr/InvokeBinding"],
+			[":authority", "localhost"],
+			["content-type", "application/grpc"],
+			["te", "trailers"],
+		]);
+		const request = invokeBytes({});
+		const call = (id: number) => [
+			http2Frame(FRAME.headers, END_HEADERS, id, headers),
+			http2Frame(FRAME.data, END_STREAM, id, Buffer.concat([messageHead(request.byteLength), request])),
+		];
+		const cancel = http2Frame(FRAME.rstStream, 0, 1, Buffer.from([0, 0, 0, 8]));
+		const socket = connect(api.port, "127.0.0.1").resume();
+		onTestFinished(() => void socket.destroy());
+		socket.write(Buffer.concat([PREFACE, http2Frame(FRAME.settings, 0, 0), ...call(1), cancel, ...call(3)]));
+		await eventually(() => expect(callers.filter(({ aborted }) => !aborted)).toHaveLength(1));
+		await eventually(() => expect(api.runtime.invocations.length).toBe(callers.length));
+		console.log("CALLERS", callers.map((c) => c.aborted));
+expect(callers.at(-1)?.aborted).toBe(false);
 	});
 
 	test("a connection that is lost takes all its invocations back", async () => {
