@@ -108,15 +108,15 @@ fault(
 		const answers = () => eventually(async () => expect(await statusOn(path)).toBe(204), { timeoutMs: 15_000 });
 		await rm(path);
 		await answers();
-		const made = /was removed, and is made again/;
-		await sidecar.line(made);
+		const made = (line: string) => line.includes(`${path} was removed, and is made again`);
+		await eventually(() => expect(sidecar.output.filter(made)).toHaveLength(1));
 		await rm(folder, { recursive: true });
 		const [trouble] = await sidecar.line(/there is no such folder.*tried again every second/);
 		await sleep(2_500);
 		expect(sidecar.output.filter((line) => line.includes("tried again every second"))).toHaveLength(1);
 		await mkdir(folder, { mode: 0o700 });
 		await answers();
-		await eventually(() => expect(sidecar.output.filter((line) => made.test(line))).toHaveLength(2));
+		await eventually(() => expect(sidecar.output.filter(made)).toHaveLength(2));
 		expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
 		await expect(lstat(path)).rejects.toThrow("ENOENT");
 		seen(`made again twice, 204 on it each time; without the folder: "${trouble}", once; gone after the stop`);

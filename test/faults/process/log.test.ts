@@ -68,12 +68,12 @@ describeWith("bash", "a program that writes to a pipe", () => {
 		);
 
 		fault(
-			{ rows: ["F-78"], injected: "standard output is closed after its first line (| head -1)" },
+			{ rows: ["F-78"], injected: "standard output is closed after its first lines (| head -3)" },
 			"nothing ends, messages flow, lost lines are counted, and the exit code is 0",
 			async ({ seen }) => {
 				await using line = await startWatchedLine({
 					// What is needed of the output is shown on standard error, before the reader leaves.
-					sidecar: { under: ["bash", "-c", 'exec "$@" > >(exec head -2 >&2)', "bash"], args: API_LOG },
+					sidecar: { under: ["bash", "-c", 'exec "$@" > >(exec head -3 >&2)', "bash"], args: API_LOG },
 				});
 				const { sidecar, device, app } = line;
 				await makeLines(sidecar, 3_200);
