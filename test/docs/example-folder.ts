@@ -33,11 +33,15 @@ export async function copyExamples(): Promise<ExampleFolder> {
 	}
 	await mkdir(join(path, "node_modules"));
 	await symlink(ROOT, join(path, "node_modules", "mqtt3-binding"), "dir");
+	// What an example has besides the package, its user installs.
+	for (const name of ["@dapr", "@types"]) {
+		await symlink(join(ROOT, "node_modules", name), join(path, "node_modules", name), "dir");
+	}
 	await mkdir(join(path, "bin"));
 	await writeFile(join(path, "bin", "npx"), NPX, { mode: 0o755 });
 
 	// The sidecar listens on the usual port unless it is told otherwise, which its users need not.
-	const env = { PATH: `${join(path, "bin")}${delimiter}${process.env.PATH}` };
+	const env = { PATH: `${join(path, "bin")}${delimiter}${process.env.PATH}`, DAPR_COMPONENTS_SOCKETS_FOLDER: path };
 	return {
 		path,
 		translate,
@@ -54,5 +58,6 @@ export async function copyExamples(): Promise<ExampleFolder> {
 const NPX = `#!/usr/bin/env bash
 package=$1
 shift
+[ "$package" = tsc ] && exec node "${join(ROOT, "node_modules", "typescript", "bin", "tsc")}" "$@"
 exec node "node_modules/$package/dist/cli/main.js" "$@"
 `;

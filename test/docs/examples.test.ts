@@ -2,7 +2,11 @@ import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { copyExamples, ROOT } from "./example-folder.js";
+import { readComponentFolders } from "../../src/runtime/component-loader.js";
+import { readManifest } from "../../src/runtime/component-manifest.js";
+import { Daprd } from "../support/daprd.js";
+import type { Program } from "../support/process.js";
+import { copyExamples, type ExampleFolder, ROOT } from "./example-folder.js";
 import { codeBlocks, expectedLine } from "./markdown.js";
 
 const EXAMPLES = readdirSync(join(ROOT, "examples"), { withFileTypes: true })
@@ -23,13 +27,21 @@ describe("examples", () => {
 		await using folder = await copyExamples();
 		const read = (file: string) => readFile(join(folder.path, "examples", name, file), "utf8");
 		const expected = (await read("expected-output.txt")).trimEnd().split("\n");
-		const commands = codeBlocks(await readFile(join(ROOT, "examples", name, "README.md"), "utf8"));
+		const commands = codeBlocks(await readFile(join(ROOT, "examples", name, "README.md"), "utf8"))
+			.filter(({ language }) => language === "bash")
+			.map(({ text }) => text.trim());
 		expect(commands.length).toBeGreaterThan(0);
 
-		const running = commands.map(({ text }) => folder.start(text.trim()));
+		const running: Program[] = [];
 		onTestFinished(async () => {
 			for (const program of running) await program[Symbol.asyncDispose]();
 		});
+		for (const command of commands) {
+			const program = folder.start(command);
+			if (!command.startsWith("npx tsc ")) running.push(program);
+			else expect([await program.exited, program.output]).toEqual([{ code: 0, signal: null }, []]);
+		}
+		await using _ = name === "9-beside-daprd" ? await playDaprd(folder, running) : undefined;
 		if (running.length === 1) {
 			const [program] = running;
 			expect(await program!.exited).toEqual({ code: 0, signal: null });
@@ -48,3 +60,22 @@ describe("examples", () => {
 		}
 	});
 });
+
+/** daprd and its app, as far as an example goes that needs them: with the component file as it stands there. */
+async function playDaprd(folder: ExampleFolder, running: readonly Program[]): Promise<Daprd> {
+	await Promise.any(running.map((program) => program.line(/daprd finds it as type/)));
+	const components = join(folder.path, "examples", "9-beside-daprd", "components");
+	const { documents } = await readComponentFolders([components], expect.unreachable);
+	const manifest = readManifest(documents[0]!);
+	if (!("type" in manifest)) throw manifest[0];
+	const daprd: Daprd = await Daprd.start({
+		socket: join(folder.path, `${manifest.type.replace("bindings.", "")}.sock`),
+		component: manifest.name,
+		properties: Object.fromEntries(manifest.metadata.map(({ name, value = "" }) => [name, value])),
+		app: async () => {
+			await daprd.invoke({ metadata: { topic: "home/boiler/command" }, data: Buffer.from('{"heating":true}') });
+			return undefined;
+		},
+	});
+	return daprd;
+}
