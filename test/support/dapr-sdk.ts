@@ -63,3 +63,43 @@ export class DaprSdk implements AsyncDisposable {
 		await this.#program.kill();
 	}
 }
+
+/** Where an app with the SDK's server listens, and where its sidecar does. */
+export interface DaprSdkServerOptions extends DaprSdkOptions {
+	readonly appPort: number;
+}
+
+/** Starts an app that serves the binding `orders` with Dapr's official SDK, in a process of its own; its sidecar must be there. */
+export async function startDaprSdkServer(options: DaprSdkServerOptions): Promise<DaprSdkServer> {
+	const { protocol, port, appPort, token = "" } = options;
+	const main = join(import.meta.dirname, "dapr-sdk-server-main.mjs");
+	const program = startProgram(process.execPath, [main, protocol, String(appPort), String(port), token], {
+		name: "sdk server",
+		ipc: true,
+		env: { DAPR_API_TOKEN: undefined, DAPR_HTTP_PORT: undefined, DAPR_GRPC_PORT: undefined, APP_PORT: undefined },
+	});
+	const server = new DaprSdkServer(program);
+	await program.line(/the app serves/);
+	return server;
+}
+
+/** An app with the SDK's server. It answers each event that it accepts with the same data on `out/done`. */
+export class DaprSdkServer implements AsyncDisposable {
+	readonly #program: Program;
+	/** What its handler was called with, in order. */
+	readonly events: unknown[] = [];
+
+	constructor(program: Program) {
+		this.#program = program;
+		program.onMessage((message) => this.events.push(message));
+	}
+
+	/** Whether its handler throws from now on. */
+	refuse(refuses: boolean): void {
+		this.#program.send({ refuses });
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.#program.kill();
+	}
+}
