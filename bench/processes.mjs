@@ -19,12 +19,12 @@ export function median(numbers) {
 export class Bench {
 	#folder;
 	#broker;
-	#app;
+	/** Apps by protocol. */
+	#apps = new Map();
 	#runs = 0;
 	/** The build that is measured. */
 	dist = join(HERE, "../dist");
 	brokerPort = 0;
-	appPort = 0;
 
 	static async start() {
 		const bench = new Bench();
@@ -34,16 +34,26 @@ export class Bench {
 		await writeFile(join(bench.#folder, "mosquitto.conf"), settings);
 		bench.#broker = spawn("mosquitto", ["-c", join(bench.#folder, "mosquitto.conf")], { stdio: "ignore" });
 		await listens(bench.brokerPort);
-		bench.#app = fork(join(HERE, "app-server.mjs"));
-		[{ port: bench.appPort }] = await once(bench.#app, "message");
 		await writeFile(join(bench.#folder, "bench.yaml"), component(bench.brokerPort));
 		return bench;
 	}
 
 	async close() {
-		this.#app.kill();
+		for (const { child } of this.#apps.values()) child.kill();
 		this.#broker.kill();
 		await rm(this.#folder, { recursive: true });
+	}
+
+	/** The app that speaks `protocol`, `http` or `grpc`; started when it is first asked for. */
+	async #app(protocol) {
+		let app = this.#apps.get(protocol);
+		if (app === undefined) {
+			const child = fork(join(HERE, protocol === "grpc" ? "grpc-app-server.mjs" : "app-server.mjs"));
+			const [{ port }] = await once(child, "message");
+			app = { child, port, flags: ["--app-protocol", protocol, "--app-port", String(port)] };
+			this.#apps.set(protocol, app);
+		}
+		return app;
 	}
 
 	/** Makes persistent sessions that collect what is published. */
@@ -91,12 +101,13 @@ export class Bench {
 	}
 
 	/** A backlog through the sidecar to the app: from the first request to the last; CPU from the first one on. */
-	async deliver(count) {
+	async deliver(count, protocol = "http") {
 		await this.dropSessions(["bench"]);
 		await this.subscribeSessions(["bench"]);
 		await this.fill(count);
-		const run = await this.#run(count);
-		const child = this.#spawnSidecar(["--app-port", String(this.appPort)]);
+		const app = await this.#app(protocol);
+		const run = await this.#run(app, count);
+		const child = this.#spawnSidecar(app.flags);
 		child.stdout.resume();
 		await run.first;
 		const before = await usage(child.pid);
@@ -111,43 +122,79 @@ export class Bench {
 		return { messages: count, seconds: (lastAt - firstAt) / 1_000, cpuUs: (after.cpuUs - before.cpuUs) / count, rssMb };
 	}
 
-	async measureDispatch(count) {
-		await this.#run(count);
-		return this.measureChild("dispatch.mjs", [this.appPort, count, 256, 256]);
+	async measureDispatch(count, protocol = "http") {
+		const app = await this.#app(protocol);
+		await this.#run(app, count);
+		return this.measureChild(protocol === "grpc" ? "grpc-dispatch.mjs" : "dispatch.mjs", [app.port, count, 256, 256]);
+	}
+
+	/** A backlog through a Unix socket to daprd: ours, or the thinnest stream of the same messages; CPU from the first message on. */
+	async plugged(server, count) {
+		const socket = join(this.#folder, "plugged.sock");
+		const args =
+			server === "component"
+				? [join(this.dist, "cli/main.js"), "component", "--socket-folder", this.#folder, "--name", "plugged"]
+				: [join(HERE, server), socket, String(count), "1000"];
+		if (server === "component") {
+			await this.dropSessions(["bench"]);
+			await this.subscribeSessions(["bench"]);
+			await this.fill(count);
+		}
+		const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+		const isThere = server === "component" ? /daprd finds it/ : /listening on/;
+		for await (const line of createInterface({ input: child.stdout })) if (isThere.test(line)) break;
+		child.stdout.resume();
+		const properties = { url: `tcp://127.0.0.1:${this.brokerPort}`, topic: "bench", consumerID: "bench" };
+		const daprd = fork(join(HERE, "plugged-daprd.mjs"), [socket, String(count), JSON.stringify(properties)]);
+		const [{ firstAt }] = await once(daprd, "message");
+		const before = await usage(child.pid);
+		const [{ lastAt }] = await once(daprd, "message");
+		await sleep(100);
+		const after = await usage(child.pid);
+		daprd.kill();
+		await stop(child);
+		await rm(socket, { force: true });
+		return {
+			messages: count,
+			seconds: (lastAt - firstAt) / 1_000,
+			cpuUs: (after.cpuUs - before.cpuUs) / count,
+			rssMb: after.rssMb,
+		};
 	}
 
 	/** Tells the app what to count; resolves when it knows. */
-	async #run(count) {
+	async #run({ child }, count) {
 		const id = ++this.#runs;
 		const says = (member) =>
 			new Promise((resolve) => {
 				const listener = (message) => {
 					if (message.run !== id || message[member] === undefined) return;
-					this.#app.off("message", listener);
+					child.off("message", listener);
 					resolve(message);
 				};
-				this.#app.on("message", listener);
+				child.on("message", listener);
 			});
 		const [ready, first, last] = [says("ready"), says("firstAt"), says("lastAt")];
-		this.#app.send({ id, count });
+		child.send({ id, count });
 		await ready;
 		return { first, last };
 	}
 
-	/** `count` calls over `connections` connections; CPU and memory are the server's. */
-	async create(server, count, connections) {
+	/** `count` calls, `atOnce` at a time, over HTTP or gRPC; CPU and memory are the server's. */
+	async create(server, count, atOnce, protocol = "http") {
 		await this.dropSessions(["bench"]);
 		const started =
 			server === "sidecar"
-				? await this.#sidecar([])
+				? await this.#sidecar(protocol === "grpc" ? ["--dapr-grpc-port", "0"] : [])
 				: await listening(
 						spawn(process.execPath, [join(HERE, server), String(this.brokerPort)], {
 							stdio: ["ignore", "pipe", "inherit"],
 						}),
 					);
-		await this.measureChild("load.mjs", [started.port, Math.min(5_000, count), connections]);
+		const [load, port] = protocol === "grpc" ? ["grpc-load.mjs", started.grpcPort] : ["load.mjs", started.port];
+		await this.measureChild(load, [port, Math.min(5_000, count), atOnce]);
 		const before = await usage(started.pid);
-		const measured = await this.measureChild("load.mjs", [started.port, count, connections]);
+		const measured = await this.measureChild(load, [port, count, atOnce]);
 		const after = await usage(started.pid);
 		await stop(started.child);
 		return { ...measured, cpuUs: (after.cpuUs - before.cpuUs) / count, rssMb: after.rssMb };
@@ -155,21 +202,22 @@ export class Bench {
 
 	/** Resident memory of a sidecar that has nothing to do, in MB. */
 	async idleMemory() {
-		const sidecar = await this.#sidecar(["--app-port", String(this.appPort)]);
+		const sidecar = await this.#sidecar((await this.#app("http")).flags);
 		await sleep(3_000);
 		const { rssMb } = await usage(sidecar.pid);
 		await stop(sidecar.child);
 		return rssMb;
 	}
 
-	/** From spawn to the app's first request, one message waiting in the session, in milliseconds. */
-	async startToFirstDelivery() {
+	/** From spawn to the app's first message, one waiting in the session, in milliseconds. */
+	async startToFirstDelivery(protocol = "http") {
 		await this.dropSessions(["bench"]);
 		await this.subscribeSessions(["bench"]);
 		await this.fill(1);
-		const run = await this.#run(1);
+		const app = await this.#app(protocol);
+		const run = await this.#run(app, 1);
 		const startedAt = Date.now();
-		const sidecar = this.#spawnSidecar(["--app-port", String(this.appPort)]);
+		const sidecar = this.#spawnSidecar(app.flags);
 		sidecar.stdout.resume();
 		const { firstAt } = await run.last;
 		await stop(sidecar);
@@ -223,13 +271,15 @@ spec:
 `;
 }
 
-/** Resolves with port and pid once the child says where it listens. */
+/** Resolves with its ports and pid once the child says where it listens. */
 export async function listening(child) {
+	let grpcPort;
 	for await (const line of createInterface({ input: child.stdout })) {
+		grpcPort ??= /gRPC on 127\.0\.0\.1:(\d+)/.exec(line)?.[1];
 		const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
 		if (found !== null) {
 			child.stdout.resume();
-			return { child, pid: child.pid, port: Number(found[1]) };
+			return { child, pid: child.pid, port: Number(found[1]), grpcPort };
 		}
 	}
 	throw new Error("the server ended before it listened");

@@ -14,10 +14,10 @@ const { values } = parseArgs({
 		scale: { type: "string" },
 		against: { type: "string" },
 		seconds: { type: "string", default: "60" },
-		only: { type: "string", default: "drain,deliver,create,start,memory" },
+		only: { type: "string", default: "drain,deliver,create,grpc,plugged,start,memory" },
 	},
 });
-const KNOWN = ["drain", "deliver", "create", "start", "memory", "limits"];
+const KNOWN = ["drain", "deliver", "create", "grpc", "plugged", "start", "memory", "limits"];
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const scale = Number(values.scale ?? (values.against === undefined ? 1 : 0.2));
@@ -134,28 +134,61 @@ async function measure() {
 		}
 	}
 
-	if (only.includes("start")) {
-		const result = await compare("start to first delivery", {
-			ours: async () => ({
-				messages: 1,
-				seconds: (await bench.startToFirstDelivery()) / 1_000,
-				cpuUs: Number.NaN,
-				rssMb: Number.NaN,
-			}),
-			node: async () => ({
-				messages: 1,
-				seconds: (await bench.bareStart()) / 1_000,
-				cpuUs: Number.NaN,
-				rssMb: Number.NaN,
-			}),
+	if (only.includes("grpc")) {
+		const count = Math.round(40_000 * scale);
+		const delivered = await compare("backlog to a gRPC app", {
+			ours: async () => bench.deliver(count, "grpc"),
+			bare: async () => bench.measureDispatch(count, "grpc"),
 		});
-		const [ours, node] = [1_000 / result.ours.rate, 1_000 / result.node.rate];
+		add("backlog → gRPC app, sidecar", delivered.ours, delivered.bare, "bare grpc-js client", "≥ 0.75");
+		const invoked = await compare("InvokeBinding, 64 in flight", {
+			ours: async () => bench.create("sidecar", count, 64, "grpc"),
+			thin: async () => bench.create("thin-grpc-server.mjs", count, 64, "grpc"),
+			http2: async () => bench.create("thin-http2-server.mjs", count, 64, "grpc"),
+		});
+		add("InvokeBinding, 64 in flight", invoked.ours, invoked.thin, "bare grpc-js server", "≥ 0.75");
+		add("", invoked.ours, invoked.http2, "bare node:http2 server", "");
+	}
+
+	if (only.includes("plugged")) {
+		const result = await compare("backlog through the component's socket", {
+			ours: async () => bench.plugged("component", Math.round(60_000 * scale)),
+			bare: async () => bench.plugged("thin-stream-server.mjs", Math.round(60_000 * scale)),
+		});
+		add("backlog → daprd, component", result.ours, result.bare, "bare grpc-js stream", "");
 		rows.push({
-			what: "start to first delivery",
-			ours: `${ours.toFixed(0)} ms`,
-			reference: `node -e 0 ${node.toFixed(0)} ms`,
-			ratio: (ours / node).toFixed(2),
-			goal: "≤ 6",
+			what: "",
+			ours: `${result.ours.cpuUs.toFixed(1)} µs CPU`,
+			reference: `bare grpc-js stream ${result.bare.cpuUs.toFixed(1)} µs CPU`,
+			ratio: (result.ours.cpuUs / result.bare.cpuUs).toFixed(2),
+			goal: "≤ 1.3",
 		});
+	}
+
+	if (only.includes("start")) {
+		const timed = (measure) => async () => ({
+			messages: 1,
+			seconds: (await measure()) / 1_000,
+			cpuUs: Number.NaN,
+			rssMb: Number.NaN,
+		});
+		const result = await compare("start to first delivery", {
+			ours: timed(() => bench.startToFirstDelivery()),
+			grpc: timed(() => bench.startToFirstDelivery("grpc")),
+			node: timed(() => bench.bareStart()),
+		});
+		const [ours, grpc, node] = [1_000 / result.ours.rate, 1_000 / result.grpc.rate, 1_000 / result.node.rate];
+		for (const [what, took, goal] of [
+			["start to first delivery", ours, "≤ 6"],
+			["the same to a gRPC app", grpc, ""],
+		]) {
+			rows.push({
+				what,
+				ours: `${took.toFixed(0)} ms`,
+				reference: `node -e 0 ${node.toFixed(0)} ms`,
+				ratio: (took / node).toFixed(2),
+				goal,
+			});
+		}
 	}
 }
