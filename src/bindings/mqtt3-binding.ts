@@ -25,6 +25,9 @@ const WATCH_MS = 1_000;
 /** The event loop was held up for longer: worth a word, as brokers close connections that are silent for one and a half keep-alives. */
 const BLOCKED_MS = 1_000;
 
+/** Filters that are left at each connect. */
+const MAX_LEFT = 1_024;
+
 /** What init() makes of the settings. */
 interface Parts {
 	readonly settings: Mqtt3Settings;
@@ -41,6 +44,7 @@ export class Mqtt3Binding implements Binding {
 	readonly operations = OPERATIONS;
 	readonly #dial: Dial | undefined;
 	readonly #listeners = new Set<(report: Report) => void>();
+	#replaces: readonly Mqtt3Binding[];
 	#name = "";
 	#parts: Parts | undefined;
 	#connections: readonly BrokerConnection[] = [];
@@ -52,9 +56,13 @@ export class Mqtt3Binding implements Binding {
 	#watchedAt = 0;
 	#closed: Promise<void> | undefined;
 
-	/** `dial`: how connections are made; tests pass their own. */
-	constructor(options: { readonly dial?: Dial } = {}) {
+	/**
+	 * `dial`: how connections are made; tests pass their own. `replaces`: bindings whose session this one goes on with: what they subscribed
+	 * to and this one does not is left when it connects, and what still comes of that is acknowledged undelivered.
+	 */
+	constructor(options: { readonly dial?: Dial; readonly replaces?: readonly Mqtt3Binding[] } = {}) {
 		this.#dial = options.dial;
+		this.#replaces = options.replaces ?? [];
 	}
 
 	get reads(): "always" | "never" | "ask" {
@@ -82,7 +90,9 @@ export class Mqtt3Binding implements Binding {
 
 	async init(metadata: ComponentMetadata): Promise<readonly string[]> {
 		const { settings, warnings } = parseMqtt3Metadata(metadata);
-		this.configure(metadata.name, settings);
+		const unsubscribe = [...settings.unsubscribe, ...givenUp(settings, this.#replaces)];
+		this.#replaces = [];
+		this.configure(metadata.name, { ...settings, unsubscribe: [...new Set(unsubscribe)].slice(0, MAX_LEFT) });
 		return warnings;
 	}
 
@@ -250,9 +260,10 @@ export class Mqtt3Binding implements Binding {
 
 	#watchOver(): void {
 		this.#lookForLag(performance.now());
-		const { consumer, producer } = this.#initialized;
-		const { unexpectedAnswers } = producer.status();
-		const counters = { ...consumer.counters, unexpectedAnswers };
+		// Both publish where there are two: the consumer its dead letters.
+		const answers = this.#clients.map(([client]) => client.status().unexpectedAnswers);
+		const unexpectedAnswers = answers.reduce((sum, count) => sum + count, 0);
+		const counters = { ...this.#initialized.consumer.counters, unexpectedAnswers };
 		for (const report of this.#counterReports.look(counters)) this.#report(report);
 		const stalled = this.health().find(({ code }) => code === "stalled");
 		if ((stalled !== undefined) === this.#isStalled) return;
@@ -286,4 +297,17 @@ export class Mqtt3Binding implements Binding {
 			}
 		}
 	}
+}
+
+/** Filters of bindings that had the same session, latest last, which `settings` has no more. */
+function givenUp(settings: Mqtt3Settings, replaced: readonly Mqtt3Binding[]): readonly string[] {
+	const brokers = new Set(settings.brokers.map(({ href }) => href));
+	return replaced
+		.filter(({ reads, settings: before }) => {
+			if (reads === "never" || before.clientId !== settings.clientId) return false;
+			if (before.splitConnections !== settings.splitConnections) return false;
+			return before.brokers.some(({ href }) => brokers.has(href));
+		})
+		.flatMap(({ settings: before }) => [...before.filters, ...before.unsubscribe])
+		.filter((filter) => !settings.filters.includes(filter));
 }

@@ -18,9 +18,14 @@ export class HostedBinding {
 		this.properties = properties;
 	}
 
-	/** Checks the properties; connects to nothing. Rejects with ConfigurationErrors. */
-	static async init(name: string, properties: Properties, onReport: OnReport): Promise<HostedBinding> {
-		const binding = new Mqtt3Binding();
+	/** Checks the properties; connects to nothing. `replaced`: what it would take the place of. Rejects with ConfigurationErrors. */
+	static async init(
+		name: string,
+		properties: Properties,
+		onReport: OnReport,
+		replaced: readonly HostedBinding[],
+	): Promise<HostedBinding> {
+		const binding = new Mqtt3Binding({ replaces: replaced.map(({ binding: before }) => before) });
 		const warnings = await binding.init({ name, properties });
 		for (const message of warnings) onReport(name, { level: "warn", code: "component-warning", message });
 		binding.onReport((report) => onReport(name, report));

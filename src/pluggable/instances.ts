@@ -55,7 +55,7 @@ export class Instances {
 		if (this.#isStopping) throw new InUseError("this component stops");
 		checkName(name);
 		const instance = this.get(name);
-		const candidate = await HostedBinding.init(name, properties, this.#options.onReport);
+		const candidate = await HostedBinding.init(name, properties, this.#options.onReport, instance.bindings);
 		await instance.untilUnread();
 		this.#makeRoom(instance, candidate, peer);
 		if (!this.#instances.has(name) && this.#instances.size >= MAX_INSTANCES) {

@@ -65,8 +65,7 @@ describeWith("mosquitto", "callers who mean harm", () => {
 			rows: ["F-63"],
 			injected:
 				"2,000 connections that never end their request, headers of 1 MiB, a chunked body without end, 20,000 pipelined requests",
-			scale:
-				"the body ends when it is refused instead of at 10 GiB, 20,000 pipelined requests instead of 100,000; HTTP/2 comes with gRPC",
+			scale: "the body ends when it is refused instead of at 10 GiB, 20,000 pipelined requests instead of 100,000",
 		},
 		"each meets its limit; other callers are served, the connection to the broker is kept, memory is bounded",
 		async ({ seen }) => {

@@ -4,14 +4,17 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
+import { HealthService } from "../../../src/gen/grpc/health/v1/health.js";
 import { component } from "../../integration/sidecar/component.js";
 import { eventually } from "../../support/eventually.js";
+import { GrpcCaller } from "../../support/grpc-caller.js";
 import { launchSidecar } from "../../support/sidecar-process.js";
 import { tempFolder } from "../../support/temp-folder.js";
 import { fault } from "../support/fault.js";
 
 const COMPONENTS = component({ url: "mqtt://127.0.0.1:1" });
 const FILE = "dapr-test-app-http.socket";
+const GRPC_FILE = "dapr-test-app-grpc.socket";
 
 const launch = (folder: string) => launchSidecar({ components: COMPONENTS, args: ["--unix-domain-socket", folder] });
 
@@ -26,22 +29,30 @@ function statusOn(socketPath: string): Promise<number | undefined> {
 	});
 }
 
+/** Whether the health service of the gRPC API answers on a socket file. */
+async function serves(path: string): Promise<boolean> {
+	using caller = new GrpcCaller(`unix:${path}`);
+	return (await caller.call(HealthService.check, { service: "" })).code === "OK";
+}
+
 fault(
-	{ rows: ["F-64"], injected: "the API's socket file is left over from a sidecar that was killed" },
-	"the next one takes its place and serves, and removes it at its end",
+	{ rows: ["F-64"], injected: "the API's socket files, HTTP and gRPC, are left over from a sidecar that was killed" },
+	"the next one takes their place and serves, and removes them at its end",
 	async ({ seen }) => {
 		await using folder = await tempFolder();
 		const path = join(folder.path, FILE);
 		await using first = await launch(folder.path);
 		await first.line(/listening on unix:/);
 		await first.kill();
-		expect((await lstat(path)).isSocket()).toBe(true);
+		const grpcPath = join(folder.path, GRPC_FILE);
+		for (const left of [path, grpcPath]) expect((await lstat(left)).isSocket()).toBe(true);
 		await using second = await launch(folder.path);
 		await second.line(/listening on unix:/);
 		expect(await statusOn(path)).toBe(204);
+		expect(await serves(grpcPath)).toBe(true);
 		await second.stop();
-		await expect(lstat(path)).rejects.toThrow("ENOENT");
-		seen("the left-over file was replaced, 204 on it, gone after the stop");
+		for (const gone of [path, grpcPath]) await expect(lstat(gone)).rejects.toThrow("ENOENT");
+		seen("the left-over files were replaced, HTTP and gRPC answer on them, both gone after the stop");
 	},
 );
 
@@ -95,7 +106,8 @@ fault(
 fault(
 	{
 		rows: ["F-64"],
-		injected: "the API's socket file is removed while the sidecar runs; then its whole folder is, and made again",
+		injected:
+			"the API's socket files, HTTP and gRPC, are removed while the sidecar runs; then its whole folder is, and made again",
 	},
 	"it is made again, with a line in the log; without the folder that is said once, and tried until it is there",
 	async ({ seen }) => {
@@ -107,7 +119,9 @@ fault(
 		await sidecar.line(/listening on unix:/);
 		const answers = () => eventually(async () => expect(await statusOn(path)).toBe(204), { timeoutMs: 15_000 });
 		await rm(path);
+		await rm(join(folder, GRPC_FILE));
 		await answers();
+		await eventually(async () => expect(await serves(join(folder, GRPC_FILE))).toBe(true), { timeoutMs: 15_000 });
 		const made = (line: string) => line.includes(`${path} was removed, and is made again`);
 		await eventually(() => expect(sidecar.output.filter(made)).toHaveLength(1));
 		await rm(folder, { recursive: true });

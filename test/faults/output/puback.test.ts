@@ -3,6 +3,7 @@ import { dial } from "../../../src/mqtt/connection.js";
 import { cleared, startScene } from "../../integration/client/client-under-test.js";
 import { eventually } from "../../support/eventually.js";
 import { fault } from "../support/fault.js";
+import { startScriptedLine } from "../support/scripted-line.js";
 
 const QUIET = { subscribes: false };
 
@@ -218,5 +219,34 @@ fault(
 		expect(scene.it.client.status().pending).toBe(0);
 		expect(scene.it.client.state).toBe("online");
 		seen("100 calls succeeded once each; the second PUBACK of each was ignored");
+	},
+);
+
+fault(
+	{
+		rows: ["F-24"],
+		injected:
+			"a PUBACK of an identifier never used, to the sidecar; then to the connection that receives, of two (splitConnections)",
+	},
+	"it is ignored, said, and counted, on whichever connection it comes",
+	async ({ seen }) => {
+		const counts: number[] = [];
+		for (const splitConnections of [false, true]) {
+			await using line = await startScriptedLine({ fields: { splitConnections } });
+			const connections = splitConnections ? 2 : 1;
+			for (let n = 0; n < connections; n++) {
+				const connection = await line.broker.accept(20_000);
+				const { clientId } = await connection.greet();
+				if (clientId !== "sidecar-orders-producer") connection.send({ cmd: "puback", messageId: 60_000 });
+			}
+			const total = async () => {
+				const found = (await line.sidecar.metrics()).matchAll(/^mqtt3_binding_unexpected_answers_total\{.*\} (\d+)$/gm);
+				return [...found].reduce((sum, [, value]) => sum + Number(value), 0);
+			};
+			await eventually(async () => expect(await total()).toBe(1));
+			await line.sidecar.line(/msg="\d answers of the broker.*code=unexpected-answer/);
+			counts.push(await total());
+		}
+		seen(`${counts.join(" and ")} in the metrics, and in the log`);
 	},
 );

@@ -4,7 +4,7 @@ import { eventually } from "../../support/eventually.js";
 import { freePort } from "../../support/free-port.js";
 import type { Mosquitto } from "../../support/mosquitto.js";
 import { type SidecarOptions, type SidecarProcess, startSidecar } from "../../support/sidecar-process.js";
-import { ApiCaller } from "./api-caller.js";
+import { ApiCaller, createOverHttp } from "./api-caller.js";
 import { checkHistories, countFaults, type Minimum } from "./checker.js";
 import { failureReport } from "./failure-report.js";
 import type { FaultProxy } from "./fault-proxy.js";
@@ -110,7 +110,7 @@ export class FaultRun implements AsyncDisposable {
 	/** Starts the sidecar; startFaultRun has done that. */
 	async start(): Promise<void> {
 		await this.#launch(this.#options.sidecar ?? {});
-		this.#caller = new ApiCaller(() => this.sidecar);
+		this.#caller = new ApiCaller(createOverHttp(() => this.sidecar));
 		if (this.#options.untilReady ?? true) await untilReady(this.sidecar);
 	}
 

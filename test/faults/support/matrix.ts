@@ -19,9 +19,6 @@ export function mustBePlayed({ later, notApplicable, partly }: MatrixRow): boole
 
 type Cells = readonly [fault: string, expected: string, apart?: Pick<MatrixRow, "later" | "notApplicable" | "partly">];
 
-const PLUGGABLE = "needs the pluggable component over gRPC";
-const DAPRD = "needs daprd, which the pluggable component brings";
-
 /** The faults, F-01 first. */
 const FAULTS: readonly Cells[] = [
 	["broker absent at start", "create says not sent; not ready; connects once the broker is there, one client only"],
@@ -85,11 +82,7 @@ const FAULTS: readonly Cells[] = [
 	["CA no PEM, key and certificate differ, encrypted key", "Init error, exit code, no connection attempt"],
 	["TLS record cut", "closed, connected again"],
 	["PUBLISH of 256 MB dribbled; length of 5 bytes", "the first skipped without memory; the second closes"],
-	[
-		"payload beyond maxPayloadSize",
-		"skipped; hold or drop as configured",
-		{ later: `through daprd: ${PLUGGABLE}`, partly: true },
-	],
+	["payload beyond maxPayloadSize", "skipped; hold or drop as configured"],
 	["at least 300 ill-formed packets", "closed or not exactly as expected; next connection clean"],
 	["SUBACK 0x80, 0, wrong identifier, two codes, never", "0x80 and 0: not ready, asked again; others close"],
 	["PUBLISH before SUBACK and before SUBSCRIBE", "delivered and acknowledged"],
@@ -100,21 +93,13 @@ const FAULTS: readonly Cells[] = [
 	["QoS 2 or 0 though 1 was asked", "QoS 2 handshake right; QoS 0 delivered and counted"],
 	["browser posts to create", "403"],
 	["DNS rebinding", "refused on every route"],
-	[
-		"slowloris, header bomb, endless chunks, pipelining",
-		"limits hold; MQTT unaffected",
-		{ later: "HTTP/2 rapid reset: with gRPC", partly: true },
-	],
-	[
-		"stale or squatting socket file",
-		"refused with the reason; made again when it is removed",
-		{ later: `the component's socket: ${PLUGGABLE}`, partly: true },
-	],
-	["daprd killed with messages in flight", "no verdict; resumes", { later: DAPRD }],
-	["daprd calls Init or Read twice", "one owner", { later: PLUGGABLE }],
-	["component killed under daprd", "said; output works again", { later: DAPRD }],
-	["daprd closes its window", "no verdict", { later: DAPRD }],
-	["acknowledgement of an unknown message from daprd", "ignored", { later: PLUGGABLE }],
+	["slowloris, header bomb, endless chunks, pipelining", "limits hold; MQTT unaffected"],
+	["stale or squatting socket file", "refused with the reason; made again when it is removed"],
+	["daprd killed with messages in flight", "no verdict; resumes"],
+	["daprd calls Init or Read twice", "one owner"],
+	["component killed under daprd", "said; output works again"],
+	["daprd closes its window", "no verdict"],
+	["acknowledgement of an unknown message from daprd", "ignored"],
 	["kill -9 at crash points, cycle after cycle", "nothing lost, duplicates at most what was in flight"],
 	["SIGTERM under load, twice, before the first connect", "finished ones acknowledged, exit in time, none comes back"],
 	["suspended, then resumed", "no stale acknowledgement; reconnects"],
@@ -130,11 +115,7 @@ const FAULTS: readonly Cells[] = [
 	["broker closes on a PUBACK out of order", "strict after the second time; no loop"],
 	["CONNACK of a new session lost", "subscribed all the same"],
 	["killed between CONNECT and SUBACK", "subscribed at the next start"],
-	[
-		"app dies with 256 in hand",
-		"handed over again on the same connection",
-		{ later: `"input binding is closed": ${DAPRD}`, partly: true },
-	],
+	["app dies with 256 in hand", "handed over again on the same connection"],
 	["handler waits for a message of its own input; creates while the socket is paused", "no deadlock"],
 	["20 messages of 4 MiB; QoS 0 fills its quarter", "bounded"],
 	["two brokers without shared sessions", "nothing acknowledged unseen"],
@@ -172,21 +153,13 @@ const SCENARIOS: readonly Cells[] = [
 		"recovers",
 		{ notApplicable: "there is no token provider: secrets are read at start" },
 	],
-	[
-		"client certificate rotated on disk",
-		"new one at the next connect",
-		{ later: `hot reload: ${DAPRD}`, partly: true },
-	],
-	["hot reload changes the topic", "old filter given up", { later: DAPRD }],
-	["app health flips under load, through daprd", "no attempt counted", { later: DAPRD }],
-	["component restarts under a running daprd", "output works again", { later: DAPRD }],
-	["stale socket file", "replaced", { later: PLUGGABLE }],
-	["two daprds on one socket", "the second refused", { later: PLUGGABLE }],
-	[
-		"both directions, Init order, Init twice",
-		"one connection",
-		{ later: `Init twice, Read late: ${PLUGGABLE}`, partly: true },
-	],
+	["client certificate rotated on disk", "new one at the next connect"],
+	["hot reload changes the topic", "old filter given up"],
+	["app health flips under load, through daprd", "no attempt counted"],
+	["component restarts under a running daprd", "output works again"],
+	["stale socket file", "replaced"],
+	["two daprds on one socket", "the second refused"],
+	["both directions, Init order, Init twice", "one connection"],
 	["SIGTERM with 50 handlers, half finish", "finished ones acknowledged, others redelivered"],
 	["app not listening, retries 3", "no attempt consumed"],
 	["answers of all kinds", "only a complete 2xx acknowledges"],

@@ -1,58 +1,23 @@
-import { connect, type Socket } from "node:net";
-import { createServer, type TLSSocket } from "node:tls";
-import { expect, onTestFinished } from "vitest";
+import { expect } from "vitest";
 import { component, logged, untilReady } from "../../integration/sidecar/component.js";
 import { distinct, numbers, texts } from "../../integration/sidecar/line.js";
 import { startApp } from "../../support/app-process.js";
-import { createCa, type KeyPairPem } from "../../support/certificates.js";
-import { listen } from "../../support/connection-recorder.js";
+import { createCa } from "../../support/certificates.js";
 import { eventually } from "../../support/eventually.js";
 import { startMosquitto } from "../../support/mosquitto.js";
 import { connectDevice } from "../../support/mqtt-device.js";
 import { startSidecar } from "../../support/sidecar-process.js";
 import { tempFolder } from "../../support/temp-folder.js";
+import { startTlsFront } from "../../support/tls-front.js";
 import { fault } from "../support/fault.js";
 import { Load } from "../support/load.js";
-
-/** A TLS listener before a broker's plain port, which demands client certificates and notes whose came. */
-async function startTlsFront(brokerPort: number, own: KeyPairPem, clientCa: string) {
-	const names: string[] = [];
-	const sockets = new Set<Socket>();
-	const server = createServer({ ...own, ca: clientCa, requestCert: true, rejectUnauthorized: true });
-	server.on("tlsClientError", () => {});
-	server.on("secureConnection", (socket: TLSSocket) => {
-		names.push(String(socket.getPeerCertificate().subject.CN));
-		const inner = connect(brokerPort, "127.0.0.1");
-		for (const [one, other] of [
-			[socket, inner],
-			[inner, socket],
-		] as const) {
-			sockets.add(one);
-			one.on("error", () => {});
-			one.on("close", () => {
-				sockets.delete(one);
-				other.destroy();
-			});
-			one.pipe(other);
-		}
-	});
-	const port = await listen(server);
-	const cut = () => {
-		for (const socket of sockets) socket.destroy();
-	};
-	onTestFinished(() => {
-		cut();
-		server.close();
-	});
-	return { url: `mqtts://127.0.0.1:${port}`, names, cut };
-}
 
 fault(
 	{
 		rows: ["F-47", "S-20"],
 		injected:
 			"the client certificate expires during the connection; files are replaced; the connection is cut once, all under load",
-		scale: "a certificate of eight seconds; the rotation through daprd comes with the pluggable component",
+		scale: "a certificate of eight seconds; through daprd in test/faults/daprd",
 	},
 	"a certificate that expires and is replaced: the connection stays, the next one shows the new certificate, nothing is lost",
 	async ({ seen }) => {
