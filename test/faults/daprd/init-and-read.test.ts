@@ -87,16 +87,21 @@ fault(
 		await run.waitForAccepted(50);
 		run.fault("unknown ids");
 		for (let n = 1; n <= 100; n++) run.daprd.answer({ messageId: String(1_000_000 + n) });
-		const known = () => run.daprd.events.slice(0, 50);
+		await run.waitForAccepted(100);
 		run.fault("second answers");
-		for (const { messageId } of known()) run.daprd.answer({ messageId });
-		run.fault("answers that daprd makes up for the Read before");
+		const before = run.daprd.events.map(({ messageId }) => messageId);
+		for (const messageId of before.slice(0, 50)) run.daprd.answer({ messageId });
+		await run.waitForAccepted(150);
+		run.fault("second Read");
 		run.daprd.read();
-		// Ids of this Read begin anew; those beyond what it was sent are of the one before.
-		for (let n = 500; n < 600; n++) run.daprd.answer({ messageId: String(n + 100_000) });
 		await run.waitForAccepted(200);
+		run.fault("answers of the Read before");
+		// Ids of this Read begin anew: those that it was not sent yet are the other one's.
+		const late = run.daprd.events.map(({ messageId }) => messageId).slice(0, before.length);
+		for (const messageId of late.slice(-30)) run.daprd.answer({ messageId: String(Number(messageId) + 10_000) });
+		await run.waitForAccepted(250);
 		const [line] = await run.component.line(/code=unknown-message-id/);
-		const summary = await run.verify({ messages: 200, faults: 3 });
+		const summary = await run.verify({ messages: 250, faults: 4 });
 		seen(`"${/msg="([^"]*)/.exec(line)?.[1]}"; ${summary}`);
 	},
 );
