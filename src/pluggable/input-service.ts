@@ -7,6 +7,7 @@ import {
 } from "../gen/dapr/proto/components/v1/bindings.js";
 import type { GrpcService } from "../grpc/grpc-server.js";
 import { isForeseen } from "../grpc/grpc-status.js";
+import { asOneMessage } from "../grpc/message-batch.js";
 import { messageReader } from "../grpc/message-reader.js";
 import { answer, failureOf, instanceOf, type OnBug } from "./calls.js";
 import type { Instances } from "./instances.js";
@@ -41,14 +42,13 @@ export function inputService(
 	};
 	return {
 		name: "dapr.proto.components.v1.InputBinding",
-		// Events are encoded before they are written: their length decides whether they are.
 		definition: {
 			...InputBindingService,
 			init: {
 				...InputBindingService.init,
 				requestDeserialize: messageReader(InputBindingInitRequest, "an InputBindingInitRequest"),
 			},
-			read: { ...InputBindingService.read, responseSerialize: (bytes: Buffer) => bytes },
+			read: { ...InputBindingService.read, responseSerialize: asOneMessage },
 		},
 		implementation,
 	};

@@ -1,14 +1,16 @@
 import type { ServerDuplexStream, status } from "@grpc/grpc-js";
 import type { ReadResponse, Verdict } from "../bindings/binding.js";
 import { AppError } from "../errors.js";
-import { type ReadRequest, ReadResponse as ReadResponseMessage } from "../gen/dapr/proto/components/v1/bindings.js";
+import type { ReadRequest } from "../gen/dapr/proto/components/v1/bindings.js";
+import { MessageBatch } from "../grpc/message-batch.js";
 import { verdictOf } from "./daprd-answer.js";
+import { EventHeads, EventMessage } from "./event-message.js";
 
 /** grpc-go's limit, which daprd leaves as it is: a longer message would end the stream, and daprd opens no other. */
 export const MAX_MESSAGE_BYTES = 4 * 1_024 * 1_024;
 
 /** What goes out is encoded here: its length must be known before it is written. */
-export type ReadCall = ServerDuplexStream<ReadRequest, Buffer>;
+export type ReadCall = ServerDuplexStream<ReadRequest, MessageBatch>;
 
 interface Pending {
 	readonly resolve: (verdict: Verdict) => void;
@@ -22,6 +24,10 @@ export class ReadStream {
 	readonly #call: ReadCall;
 	readonly #pending = new Map<string, Pending>();
 	readonly #signals = new WeakSet<AbortSignal>();
+	readonly #heads = new EventHeads();
+	#batch = new MessageBatch();
+	/** A batch is on its way. */
+	#isWriting = false;
 	#lastId = 0;
 	#isOver = false;
 	#unknownIds = 0;
@@ -57,13 +63,12 @@ export class ReadStream {
 		if (this.#isOver || signal.aborted) return NO_VERDICT;
 		if (event.data.length > MAX_MESSAGE_BYTES) return unfit(event.data.length);
 		const messageId = String(++this.#lastId);
-		const bytes = encode(event, messageId);
-		if (bytes.length > MAX_MESSAGE_BYTES) return unfit(bytes.length);
+		const message = new EventMessage(event, messageId, this.#heads);
+		if (message.size > MAX_MESSAGE_BYTES) return unfit(message.size);
 		if (!this.#signals.has(signal)) this.#listenTo(signal);
-		return new Promise((resolve) => {
-			this.#pending.set(messageId, { resolve, signal });
-			this.#call.write(bytes);
-		});
+		if (this.#batch.length === 0 && !this.#isWriting) setImmediate(this.#write);
+		this.#batch.add(message);
+		return new Promise((resolve) => this.#pending.set(messageId, { resolve, signal }));
 	}
 
 	/** Ends it with a status; what is pending gets no verdict. */
@@ -73,8 +78,19 @@ export class ReadStream {
 		this.#call.emit("error", { code, details });
 	}
 
+	/** What has come together in this turn of the event loop, or while the write before went out. */
+	readonly #write = (): void => {
+		this.#isWriting = false;
+		if (this.#isOver || this.#batch.length === 0) return;
+		const batch = this.#batch;
+		this.#batch = new MessageBatch();
+		this.#isWriting = true;
+		this.#call.write(batch, this.#write);
+	};
+
 	#end(): void {
 		this.#isOver = true;
+		this.#batch = new MessageBatch();
 		for (const { resolve } of this.#pending.values()) resolve(NO_VERDICT);
 		this.#pending.clear();
 	}
@@ -102,13 +118,6 @@ export class ReadStream {
 		};
 		signal.addEventListener("abort", abort, { once: true });
 	}
-}
-
-function encode({ data, metadata, contentType }: ReadResponse, messageId: string): Buffer {
-	const payload = Buffer.from(data.buffer, data.byteOffset, data.length);
-	const message = { data: payload, metadata, contentType, messageId };
-	const { buffer, byteOffset, length } = ReadResponseMessage.encode(message).finish();
-	return Buffer.from(buffer, byteOffset, length);
 }
 
 function unfit(bytes: number): Verdict {
