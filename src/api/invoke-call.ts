@@ -1,7 +1,7 @@
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import type { InvokeBindingRequest, InvokeBindingResponse } from "../gen/dapr/proto/runtime/v1/dapr.js";
+import { Caller } from "../grpc/caller.js";
 import { MalformedMessage } from "../grpc/message-reader.js";
-import { Caller } from "./caller.js";
 import { grpcError } from "./grpc-error.js";
 import { mergeMetadata } from "./merged-metadata.js";
 import type { Sidecar } from "./sidecar.js";

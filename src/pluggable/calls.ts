@@ -1,4 +1,5 @@
 import type { Metadata, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import { Caller } from "../grpc/caller.js";
 import { type GrpcFailure, GrpcStatus, grpcFailure, isForeseen } from "../grpc/grpc-status.js";
 import { MalformedMessage } from "../grpc/message-reader.js";
 import { InUseError } from "./instance.js";
@@ -30,20 +31,29 @@ export function answer<Request, Response>(
 	call: ServerUnaryCall<Request | MalformedMessage, Response>,
 	callback: sendUnaryData<Response>,
 	onBug: OnBug,
-	work: (request: Request, signal: AbortSignal) => Promise<Response>,
+	work: (request: Request, caller: Caller) => Promise<Response>,
 ): void {
 	const { request } = call;
 	if (request instanceof MalformedMessage) {
 		callback({ code: GrpcStatus.INVALID_ARGUMENT, details: request.reason });
 		return;
 	}
-	const controller = new AbortController();
-	// daprd went away, or the deadline is over.
-	if (isGone(call)) controller.abort();
-	else call.once("cancelled", () => controller.abort());
-	work(request, controller.signal).then(
-		(response) => callback(null, response),
+	const caller = new Caller();
+	let isAnswered = false;
+	// Comes at the end of every call: before its answer, daprd went away or the deadline is over.
+	if (isGone(call)) caller.leave();
+	else {
+		call.once("cancelled", () => {
+			if (!isAnswered) caller.leave();
+		});
+	}
+	work(request, caller).then(
+		(response) => {
+			isAnswered = true;
+			callback(null, response);
+		},
 		(error: unknown) => {
+			isAnswered = true;
 			if (!isForeseen(error)) onBug(error);
 			callback(failureOf(error));
 		},

@@ -35,8 +35,8 @@ export function inputService(
 			});
 		},
 		ping: (call, callback) =>
-			answer(call, callback, onBug, async (_request, signal): Promise<PingResponse> => {
-				await instances.get(instanceOf(call.metadata)).ping("input", signal);
+			answer(call, callback, onBug, async (_request, caller): Promise<PingResponse> => {
+				await instances.get(instanceOf(call.metadata)).ping("input", caller);
 				return {};
 			}),
 	};

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
-import type { HealthReason, InvokeRequest, Properties, ReadHandler } from "../bindings/binding.js";
+import type { Cancellation, HealthReason, InvokeRequest, Properties, ReadHandler } from "../bindings/binding.js";
 import { StateError } from "../errors.js";
 import type { HostedBinding, OnReport } from "./hosted-binding.js";
 import type { ReadStream } from "./read-stream.js";
@@ -136,10 +136,10 @@ export class Instance {
 	}
 
 	/** Rejects as the binding does, with StateError where there is no output. */
-	async invoke(request: InvokeRequest, signal: AbortSignal | undefined): Promise<void> {
+	async invoke(request: InvokeRequest, caller: Cancellation): Promise<void> {
 		const { hosted } = this.#initialized("output");
 		if (!hosted.isStarted) await hosted.start();
-		await hosted.binding.invoke(request, signal);
+		await hosted.binding.invoke(request, caller);
 	}
 
 	/** Whether data that came as bytes is JSON text to which `encoding` applies: where the component names one. */
@@ -147,8 +147,8 @@ export class Instance {
 		return this.#initialized("output").hosted.binding.settings.encoding !== "json";
 	}
 
-	/** Connects if it has not, and resolves when the half can do its work; rejects with the reason after at most 5 s, or when `signal` aborts. */
-	async ping(half: Half, signal: AbortSignal): Promise<void> {
+	/** Connects if it has not, and resolves when the half can do its work; rejects with the reason after at most 5 s, or when its caller leaves. */
+	async ping(half: Half, caller: Cancellation): Promise<void> {
 		const { hosted } = this.#initialized(half);
 		await hosted.start();
 		for (const until = performance.now() + PING_PATIENCE_MS; ; ) {
@@ -156,7 +156,7 @@ export class Instance {
 				await hosted.binding.ping();
 				return;
 			} catch (error) {
-				if (signal.aborted || performance.now() > until) throw error;
+				if (caller.aborted || performance.now() > until) throw error;
 				await delay(PING_EVERY_MS);
 			}
 		}

@@ -22,19 +22,19 @@ export function outputService(instances: Instances, onBug: OnBug): GrpcService {
 				return {};
 			}),
 		invoke: (call, callback) =>
-			answer(call, callback, onBug, async ({ operation, data, metadata }: InvokeRequest, signal) => {
+			answer(call, callback, onBug, async ({ operation, data, metadata }: InvokeRequest, caller) => {
 				const name = instanceOf(call.metadata);
 				if (!instances.get(name).has("output")) await instances.recall(name, "output");
 				const instance = instances.get(name);
 				// daprd hands on the JSON text of its HTTP callers, and the bytes of its gRPC callers, without a word of which it is.
 				const dataIsJson = namesEncoding(metadata) || instance.hasEncoding;
-				await instance.invoke({ operation, data, dataIsJson, metadata }, signal);
+				await instance.invoke({ operation, data, dataIsJson, metadata }, caller);
 				return DONE;
 			}),
 		listOperations: (_call, callback) => callback(null, { operations: [...OPERATIONS] }),
 		ping: (call, callback) =>
-			answer(call, callback, onBug, async (_request, signal) => {
-				await instances.get(instanceOf(call.metadata)).ping("output", signal);
+			answer(call, callback, onBug, async (_request, caller) => {
+				await instances.get(instanceOf(call.metadata)).ping("output", caller);
 				return {};
 			}),
 	};

@@ -1,7 +1,5 @@
-import type { Cancellation } from "../bindings/binding.js";
-
-/** The caller of one request, which may leave before it is answered. At most one listens. */
-export class Caller implements Cancellation {
+/** The caller of one gRPC call, which may leave before it is answered: a `Cancellation` to bindings, for less than an AbortSignal costs. At most one listens. */
+export class Caller {
 	aborted = false;
 	#listener: (() => void) | undefined;
 
