@@ -122,10 +122,10 @@ export class Bench {
 		return { messages: count, seconds: (lastAt - firstAt) / 1_000, cpuUs: (after.cpuUs - before.cpuUs) / count, rssMb };
 	}
 
-	async measureDispatch(count, protocol = "http") {
+	async measureDispatch(count, protocol = "http", script = protocol === "grpc" ? "grpc-dispatch.mjs" : "dispatch.mjs") {
 		const app = await this.#app(protocol);
 		await this.#run(app, count);
-		return this.measureChild(protocol === "grpc" ? "grpc-dispatch.mjs" : "dispatch.mjs", [app.port, count, 256, 256]);
+		return this.measureChild(script, [app.port, count, 256, 256]);
 	}
 
 	/** A backlog through a Unix socket to daprd: ours, or the thinnest stream of the same messages; CPU from the first message on. */

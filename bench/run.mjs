@@ -139,8 +139,10 @@ async function measure() {
 		const delivered = await compare("backlog to a gRPC app", {
 			ours: async () => bench.deliver(count, "grpc"),
 			bare: async () => bench.measureDispatch(count, "grpc"),
+			http2: async () => bench.measureDispatch(count, "grpc", "http2-dispatch.mjs"),
 		});
 		add("backlog → gRPC app, sidecar", delivered.ours, delivered.bare, "bare grpc-js client", "≥ 0.75");
+		add("", delivered.ours, delivered.http2, "bare node:http2 client", "");
 		const invoked = await compare("InvokeBinding, 64 in flight", {
 			ours: async () => bench.create("sidecar", count, 64, "grpc"),
 			thin: async () => bench.create("thin-grpc-server.mjs", count, 64, "grpc"),
