@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { type AppScript, startApp } from "../support/app-process.js";
 import { type ComponentProcessOptions, startComponent } from "../support/component-process.js";
@@ -156,6 +157,23 @@ describeWith("daprd", "the real daprd with our component", () => {
 		await on.device.publish("in/a", "1");
 		await on.daprd.stop();
 		await on.daprd.start();
+		await on.app.acceptedAtLeast(1);
+	});
+
+	test("started before us it hangs at the file that a killed process left, and goes on once we are there", async () => {
+		await using on = await stage();
+		await on.daprd.stop();
+		await on.component.kill();
+		let serves = false;
+		const started = on.daprd.start().then(() => {
+			serves = true;
+		});
+		// Otherwise it serves within a tenth of that.
+		await delay(2_000);
+		expect(serves).toBe(false);
+		await on.component.start();
+		await started;
+		await on.device.publish("in/a", "1");
 		await on.app.acceptedAtLeast(1);
 	});
 
