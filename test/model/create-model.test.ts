@@ -71,7 +71,7 @@ afterEach(() => void vi.useRealTimers());
 describe("create against a model of broker and wire", () => {
 	it("tells each caller the truth, once, whatever comes in whatever order", async () => {
 		const seen: Seen = {};
-		expect(await outcome(400 * TIMES, undefined, seen)).toBe("kept");
+		expect(await outcome(1_200 * TIMES, undefined, seen)).toBe("kept");
 		// Runs in which little of this happened would prove little.
 		for (const what of ["again", "anew", "unknown", "notSent", "succeeded"] as const) {
 			expect(seen[what], what).toBeGreaterThan(50);
