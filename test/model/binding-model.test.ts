@@ -199,7 +199,7 @@ describe("the binding against a model of broker, wire and app", () => {
 	for (const [name, options] of Object.entries(worlds)) {
 		it(`keeps I1 to I9, I13 to I15 and I17 ${name}`, async () => {
 			const tally: Tally = {};
-			expect(await outcome(options, (leadsOn(options) ? 300 : 100) * TIMES, tally)).toBe("kept");
+			expect(await outcome(options, (leadsOn(options) ? 450 : 160) * TIMES, tally)).toBe("kept");
 			// Runs in which little of this happened would prove little.
 			for (const what of ["copies", "reused"] as const) expect(tally[what], what).toBeGreaterThan(8);
 			for (const what of ["failed", "resent", "brokerLost"] as const) expect(tally[what], what).toBeGreaterThan(40);
