@@ -48,10 +48,20 @@ export class SecretError extends BindingError {
 	readonly store: string;
 	/** The key that was asked for, where it got that far. */
 	readonly key: string | undefined;
-	constructor(message: string, options: ErrorOptions & { readonly store: string; readonly key?: string | undefined }) {
+	/** The store could not be asked: it may be had later. */
+	readonly isTransient: boolean;
+	constructor(
+		message: string,
+		options: ErrorOptions & {
+			readonly store: string;
+			readonly key?: string | undefined;
+			readonly isTransient?: boolean;
+		},
+	) {
 		super(message, options);
 		this.store = options.store;
 		this.key = options.key;
+		this.isTransient = options.isTransient ?? false;
 	}
 }
 

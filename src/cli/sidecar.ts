@@ -14,6 +14,7 @@ import { Registry } from "../runtime/registry.js";
 import { Runtime } from "../runtime/runtime.js";
 import { LocalEnv } from "../secretstores/local-env.js";
 import { LocalFile } from "../secretstores/local-file.js";
+import { Vault } from "../secretstores/vault.js";
 import { isPortTaken } from "./port-taken.js";
 import { DEFAULT_GRPC_PORT, type RunOptions } from "./run-options.js";
 import { readVersion } from "./version.js";
@@ -264,7 +265,8 @@ function createRegistry(env: Environment, cwd: string): Registry {
 		.binding("bindings.mqtt3", () => new Mqtt3Binding())
 		.binding("bindings.mqtt", () => new Mqtt3Binding())
 		.secretStore("secretstores.local.env", () => new LocalEnv(env))
-		.secretStore("secretstores.local.file", () => new LocalFile(cwd));
+		.secretStore("secretstores.local.file", () => new LocalFile(cwd))
+		.secretStore("secretstores.hashicorp.vault", () => new Vault(cwd));
 }
 
 /** Loads what the app's protocol needs, and nothing else. Rejects with ConfigurationError for a token that can't be sent. */

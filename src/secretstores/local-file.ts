@@ -5,7 +5,7 @@ import type { ComponentMetadata, Properties } from "../bindings/binding.js";
 import { ConfigurationError, SecretError } from "../errors.js";
 import { readJsonSecrets } from "./json-secrets.js";
 import type { SecretStore } from "./secret-store.js";
-import { readStoreMetadata, storeFieldError } from "./store-metadata.js";
+import { readBooleanField, readStoreMetadata, storeFieldError } from "./store-metadata.js";
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
@@ -29,11 +29,7 @@ export class LocalFile implements SecretStore {
 		const { values, warnings } = readStoreMetadata(metadata, ["secretsFile", "nestedSeparator", "multiValued"]);
 		const file = values.get("secretsFile");
 		if (!file) throw storeFieldError(metadata, "secretsFile", "missing secretsFile");
-		const multiValued = parseBoolean(values.get("multiValued") ?? "false");
-		if (multiValued === undefined) {
-			const problem = `${JSON.stringify(values.get("multiValued"))} is not a boolean: expected true or false`;
-			throw storeFieldError(metadata, "multiValued", `field "multiValued": ${problem}`);
-		}
+		const multiValued = readBooleanField(metadata, values, "multiValued", false);
 		this.#name = metadata.name;
 		this.#file = file;
 		try {
@@ -62,10 +58,4 @@ async function readSecretsFile(path: string): Promise<string> {
 	if (bytes.length > MAX_FILE_BYTES) throw new ConfigurationError(`is larger than ${MAX_FILE_BYTES} bytes`);
 	if (!isUtf8(bytes)) throw new ConfigurationError("is not valid UTF-8");
 	return new TextDecoder().decode(bytes);
-}
-
-function parseBoolean(text: string): boolean | undefined {
-	const word = text.trim().toLowerCase();
-	if (["true", "yes", "y", "t", "on", "1"].includes(word)) return true;
-	return ["false", "no", "n", "f", "off", "0"].includes(word) ? false : undefined;
 }

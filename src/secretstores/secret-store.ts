@@ -4,6 +4,8 @@ import type { ComponentMetadata, Properties } from "../bindings/binding.js";
 export interface SecretStore {
 	/** Validates metadata. Rejects with ConfigurationError. Returns the warnings to show. */
 	init(metadata: ComponentMetadata): Promise<readonly string[]>;
-	/** All values under one secret name. Rejects with SecretError, which names store and key, never a value. */
+	/** All values under one secret name. Rejects with SecretError, which names store and key, never a value, and says whether it may be had later. */
 	getSecret(name: string): Promise<Properties>;
+	/** Lets go of connections. */
+	close?(): Promise<void>;
 }

@@ -25,6 +25,22 @@ export function readStoreMetadata(metadata: ComponentMetadata, known: readonly s
 	return { values, warnings };
 }
 
+/** A field that is true or false, in Dapr's words for it; `otherwise` without it. Throws ConfigurationError for any other. */
+export function readBooleanField(
+	metadata: ComponentMetadata,
+	values: ReadonlyMap<string, string>,
+	field: string,
+	otherwise: boolean,
+): boolean {
+	const text = values.get(field);
+	if (text === undefined) return otherwise;
+	const word = text.trim().toLowerCase();
+	if (["true", "yes", "y", "t", "on", "1"].includes(word)) return true;
+	if (["false", "no", "n", "f", "off", "0"].includes(word)) return false;
+	const problem = `${JSON.stringify(text)} is not a boolean: expected true or false`;
+	throw storeFieldError(metadata, field, `field ${JSON.stringify(field)}: ${problem}`);
+}
+
 /** An error about one field of a store, with component and `file:line` in front. */
 export function storeFieldError(metadata: ComponentMetadata, field: string, problem: string): ConfigurationError {
 	const written = Object.keys(metadata.properties).find((name) => name.toLowerCase() === field.toLowerCase());
