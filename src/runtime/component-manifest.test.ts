@@ -25,7 +25,7 @@ spec:
   type: bindings.mqtt3
   version: v1
   ignoreErrors: true
-  initTimeout: 5s
+  initTimeout: 1m30s
   metadata:
   - name: url
     secretKeyRef: {name: mqtt, key: url}
@@ -53,8 +53,10 @@ describe("readManifest", () => {
 			type: "bindings.mqtt3",
 			version: "v1",
 			ignoreErrors: true,
+			initTimeoutMs: 90_000,
 			secretStore: "vault",
 			source: "c.yaml:1",
+			warnings: [],
 			metadata: [
 				{ name: "url", secretKeyRef: { name: "mqtt", key: "url" }, source: "c.yaml:13" },
 				{ name: "topic", value: "", source: "c.yaml:15" },
@@ -78,10 +80,30 @@ scopes:
 			type: "bindings.mqtt3",
 			version: "v1",
 			ignoreErrors: false,
+			initTimeoutMs: 5_000,
+			warnings: [],
 			metadata: [{ name: "5", secretKeyRef: { name: "a" }, source: "c.yaml:2" }],
 			secretStore: "7",
 			source: "c.yaml:1",
 		});
+	});
+
+	it.each([
+		["", 5_000],
+		["initTimeout: 250ms", 250],
+		["initTimeout: 0s", 5_000, '"0s"'],
+		["initTimeout: 30", 5_000, '"30"'],
+		["initTimeout: soon", 5_000, '"soon"'],
+	])("of %j the initTimeout is %d ms, with a word where that was not meant", (line, ms, written?: string) => {
+		const text = `metadata: {name: a}\nspec:\n  type: bindings.mqtt3\n  ${line}\n`;
+		const manifest = readManifest(toDocument(text));
+		const warnings =
+			written === undefined
+				? []
+				: [
+						`component "a" (c.yaml:4): spec.initTimeout is ${written}, expected a duration such as 30s; 5s holds, as in Dapr`,
+					];
+		expect(manifest).toMatchObject({ initTimeoutMs: ms, warnings });
 	});
 
 	it.each([

@@ -1,7 +1,11 @@
 import { z } from "zod";
+import { parseDuration } from "../bindings/duration.js";
 import { ConfigurationError } from "../errors.js";
 import type { ComponentDocument } from "./component-loader.js";
 import { scalarText, toPropertyText } from "./property-text.js";
+
+/** dapr: pkg/runtime/processor/loops/root/component.go */
+const INIT_TIMEOUT_MS = 5_000;
 
 /** One item of `spec.metadata`, its references still unresolved. */
 export interface MetadataItem {
@@ -21,11 +25,15 @@ export interface ComponentManifest {
 	/** `v0` or `v1`. */
 	readonly version: string;
 	readonly ignoreErrors: boolean;
+	/** How long its secret store is waited for. */
+	readonly initTimeoutMs: number;
 	readonly metadata: readonly MetadataItem[];
 	/** The component that keeps the secrets of this one. */
 	readonly secretStore: string | undefined;
 	/** `file:line` of the document. */
 	readonly source: string;
+	/** What is odd in it and goes on all the same. */
+	readonly warnings: readonly string[];
 }
 
 /** What can be said of any document, whatever its shape: enough to tell whose it is. */
@@ -80,15 +88,33 @@ export function readManifest(document: ComponentDocument): ComponentManifest | r
 		return [problem(["spec", "metadata", index, "name"], message)];
 	});
 	if (problems.length > 0) return problems;
+	const initTimeoutMs = readInitTimeout(spec.initTimeout);
+	const warnings =
+		spec.initTimeout === undefined || initTimeoutMs !== undefined
+			? []
+			: [
+					problem(
+						["spec", "initTimeout"],
+						`spec.initTimeout is ${JSON.stringify(spec.initTimeout)}, expected a duration such as 30s; 5s holds, as in Dapr`,
+					).message,
+				];
 	return {
 		name: metadata.name,
 		type: spec.type,
 		version: spec.version,
 		ignoreErrors: spec.ignoreErrors,
+		initTimeoutMs: initTimeoutMs ?? INIT_TIMEOUT_MS,
 		metadata: items,
 		secretStore: auth?.secretStore || undefined,
 		source: document.source([]),
+		warnings,
 	};
+}
+
+/** As Go reads a duration, which needs a unit; undefined for what Dapr passes over, and for none. */
+function readInitTimeout(written: string | undefined): number | undefined {
+	const ms = written === undefined || /^[\d.]+$/.test(written.trim()) ? undefined : parseDuration(written);
+	return ms === 0 ? undefined : ms;
 }
 
 /** How every message about a component begins: `component "orders" (components/orders.yaml:7)`. */
@@ -116,6 +142,7 @@ const componentShape = map({
 			.refine((version) => version === "v0" || version === "v1", {
 				error: ({ input }) => `is ${JSON.stringify(input)}, expected "v1"`,
 			}),
+		initTimeout: text.optional(),
 		ignoreErrors: z
 			.preprocess(
 				(value) =>

@@ -66,6 +66,7 @@ export function selectComponents(
 			findings.add(judgement.problems, header.ignoreErrors);
 		} else if ("manifest" in judgement) {
 			const { manifest } = judgement;
+			for (const warning of manifest.warnings) options.onWarning(warning);
 			const earlier = manifests.get(manifest.name);
 			if (earlier === undefined) manifests.set(manifest.name, manifest);
 			else findings.add([duplicateName(manifest, earlier)], manifest.ignoreErrors);

@@ -25,20 +25,24 @@ function createResolver({
 	env = {},
 	store = new CountingStore(),
 	unusable = {},
+	initTimeoutMs = 5_000,
 }: {
 	secretStore?: string | null;
 	env?: Record<string, string>;
 	store?: SecretStore | null;
 	unusable?: Record<string, string>;
+	initTimeoutMs?: number;
 } = {}): SecretResolver {
 	const manifest: ComponentManifest = {
 		name: "orders",
 		type: "bindings.mqtt3",
 		version: "v1",
 		ignoreErrors: false,
+		initTimeoutMs,
 		metadata: [],
 		secretStore: secretStore ?? undefined,
 		source: "c.yaml:1",
+		warnings: [],
 	};
 	return new SecretResolver(manifest, {
 		stores: new Map(store === null ? [] : [["vault", store]]),
@@ -165,4 +169,47 @@ describe("envRef", () => {
 
 it("an item without value and references has no text", async () => {
 	expect(await createResolver().resolve(item({}))).toBeUndefined();
+});
+
+describe("a store that can't be asked now", () => {
+	/** Away for the first `failures` questions. */
+	class DistantStore extends CountingStore {
+		readonly #failures: number;
+		constructor(failures: number) {
+			super();
+			this.#failures = failures;
+		}
+		override async getSecret(name: string) {
+			if (this.asked++ >= this.#failures) return { password: CANARY, mqtt: "", empty: "" };
+			throw new SecretError(`secret store "vault": secret "${name}": can't be reached`, {
+				store: "vault",
+				isTransient: true,
+			});
+		}
+	}
+	const reference = { secretKeyRef: { name: "mqtt", key: "password" } };
+
+	it("is asked again until it answers", async () => {
+		const store = new DistantStore(3);
+		expect(await createResolver({ store }).resolve(item(reference))).toBe(CANARY);
+		expect(store.asked).toBe(4);
+	});
+
+	it("is given up after initTimeout, with its last words", async () => {
+		const store = new DistantStore(Number.POSITIVE_INFINITY);
+		const error = await rejection(createResolver({ store, initTimeoutMs: 300 }), reference);
+		expect(error).toMatchObject({
+			isTransient: true,
+			message:
+				'component "orders" (c.yaml:7): field "password": secret store "vault": secret "mqtt": can\'t be reached; tried for 300ms (spec.initTimeout)',
+		});
+		expect(store.asked).toBeGreaterThan(2);
+		expect(store.asked).toBeLessThan(8);
+	});
+
+	it("is asked once where it has said no", async () => {
+		const store = new CountingStore();
+		await rejection(createResolver({ store }), { secretKeyRef: { name: "other" } });
+		expect(store.asked).toBe(1);
+	});
 });

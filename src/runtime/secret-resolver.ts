@@ -1,4 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Properties } from "../bindings/binding.js";
+import { formatDuration } from "../bindings/duration.js";
 import { nearestName } from "../bindings/nearest-name.js";
 import { ConfigurationError, SecretError } from "../errors.js";
 import type { SecretStore } from "../secretstores/secret-store.js";
@@ -13,6 +15,9 @@ export interface ReferenceTargets {
 	readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** Between two attempts to reach a store. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2_000;
 /** A key that differs in more characters was not meant. */
 const MAX_SLIPS = 2;
 
@@ -21,6 +26,7 @@ export class SecretResolver {
 	readonly #manifest: ComponentManifest;
 	readonly #targets: ReferenceTargets;
 	readonly #secrets = new Map<string, Promise<Properties>>();
+	readonly #startedAt = performance.now();
 
 	constructor(manifest: ComponentManifest, targets: ReferenceTargets) {
 		this.#manifest = manifest;
@@ -67,9 +73,27 @@ export class SecretResolver {
 	#fetch(store: SecretStore, name: string): Promise<Properties> {
 		const known = this.#secrets.get(name);
 		if (known !== undefined) return known;
-		const secret = store.getSecret(name);
+		const secret = this.#ask(store, name);
 		this.#secrets.set(name, secret);
 		return secret;
+	}
+
+	/** A store that can't be asked now is asked again, with growing pauses, until the component's `initTimeout` has passed. */
+	async #ask(store: SecretStore, name: string): Promise<Properties> {
+		const { initTimeoutMs } = this.#manifest;
+		for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+			try {
+				return await store.getSecret(name);
+			} catch (error) {
+				if (!(error instanceof SecretError) || !error.isTransient) throw error;
+				const left = this.#startedAt + initTimeoutMs - performance.now();
+				if (left <= 0) {
+					const message = `${error.message}; tried for ${formatDuration(initTimeoutMs)} (spec.initTimeout)`;
+					throw new SecretError(message, { store: error.store, key: error.key, cause: error, isTransient: true });
+				}
+				await delay(Math.min(pauseMs, left));
+			}
+		}
 	}
 
 	#whyNoStore(name: string): string {
@@ -89,7 +113,8 @@ export class SecretResolver {
 	}
 
 	#secretError(item: MetadataItem, store: string, key: string, message: string, cause?: unknown): SecretError {
-		return new SecretError(this.#message(item, message), { store, key, cause });
+		const isTransient = cause instanceof SecretError && cause.isTransient;
+		return new SecretError(this.#message(item, message), { store, key, cause, isTransient });
 	}
 
 	#message(item: MetadataItem, message: string): string {
