@@ -17,6 +17,8 @@ export interface Flag {
 export interface FlagReading {
 	/** The raw values of each flag that was given, in order; a bare boolean is `true`. */
 	readonly values: ReadonlyMap<string, readonly string[]>;
+	/** What is no flag and no flag's value, where that is taken. */
+	readonly rest: readonly string[];
 	/** What stands after `--`; undefined without `--`. */
 	readonly command: readonly string[] | undefined;
 	readonly problems: readonly ConfigurationError[];
@@ -24,12 +26,17 @@ export interface FlagReading {
 
 /**
  * Takes a command line apart as daprd does: `--flag value`, `--flag=value`, one dash or two, booleans never take the
- * next word, `--` ends the flags. Lists every problem instead of stopping at the first.
+ * next word, `--` ends the flags. `takesRest`: other words are taken as well. Lists every problem instead of stopping at the first.
  */
-export function readFlags(argv: readonly string[], flags: readonly Flag[]): FlagReading {
+export function readFlags(
+	argv: readonly string[],
+	flags: readonly Flag[],
+	{ takesRest = false }: { readonly takesRest?: boolean } = {},
+): FlagReading {
 	const byName = new Map(flags.map((flag) => [flag.name, flag]));
 	const values = new Map<string, string[]>();
 	const problems: ConfigurationError[] = [];
+	const rest: string[] = [];
 	let command: readonly string[] | undefined;
 
 	for (let index = 0; index < argv.length; index++) {
@@ -41,7 +48,8 @@ export function readFlags(argv: readonly string[], flags: readonly Flag[]): Flag
 		const next = argv[index + 1];
 		const [, name, inline] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
 		if (name === undefined) {
-			problems.push(unexpected(argument));
+			if (takesRest) rest.push(argument);
+			else problems.push(unexpected(argument));
 			continue;
 		}
 		const flag = byName.get(name);
@@ -64,7 +72,7 @@ export function readFlags(argv: readonly string[], flags: readonly Flag[]): Flag
 		if (given === undefined) values.set(name, [value]);
 		else given.push(value);
 	}
-	return { values, command, problems };
+	return { values, rest, command, problems };
 }
 
 /** A problem with one flag. */

@@ -3,19 +3,16 @@ import { createHttpServer } from "../api/http-server.js";
 import { type MetricsServer, startMetricsServer } from "../api/metrics-server.js";
 import { RequestBudget } from "../api/request-budget.js";
 import { Sidecar } from "../api/sidecar.js";
-import { Mqtt3Binding } from "../bindings/mqtt3-binding.js";
 import { renderReady } from "../diagnostics/health.js";
 import type { Logger } from "../diagnostics/logger.js";
 import { Metrics } from "../diagnostics/metrics.js";
 import { reportLogger } from "../diagnostics/report-logger.js";
 import type { AppChannel } from "../runtime/app-channel.js";
 import { LoadError, loadComponents } from "../runtime/load-components.js";
-import { Registry } from "../runtime/registry.js";
+import type { Registry } from "../runtime/registry.js";
 import { Runtime } from "../runtime/runtime.js";
-import { LocalEnv } from "../secretstores/local-env.js";
-import { LocalFile } from "../secretstores/local-file.js";
-import { Vault } from "../secretstores/vault.js";
 import { isPortTaken } from "./port-taken.js";
+import { createRegistry } from "./registry.js";
 import { DEFAULT_GRPC_PORT, type RunOptions } from "./run-options.js";
 import { readVersion } from "./version.js";
 
@@ -258,15 +255,6 @@ function maxBodySize(options: RunOptions): number {
 
 function rounded(ms: number): number {
 	return Math.round(ms * 10) / 10;
-}
-
-function createRegistry(env: Environment, cwd: string): Registry {
-	return new Registry()
-		.binding("bindings.mqtt3", () => new Mqtt3Binding())
-		.binding("bindings.mqtt", () => new Mqtt3Binding())
-		.secretStore("secretstores.local.env", () => new LocalEnv(env))
-		.secretStore("secretstores.local.file", () => new LocalFile(cwd))
-		.secretStore("secretstores.hashicorp.vault", () => new Vault(cwd));
 }
 
 /** Loads what the app's protocol needs, and nothing else. Rejects with ConfigurationError for a token that can't be sent. */

@@ -26,19 +26,22 @@ const MAX_FILE_BYTES = 1024 * 1024;
 
 /**
  * Reads the `.yaml` and `.yml` files of the folders: folders in the given order, files by name, not recursively.
- * Never rejects: what cannot be read is among the problems. `onWarning` hears of files whose name looks like a slip.
+ * Never rejects: what cannot be read is among the problems. `onWarning` hears of files whose name looks like a slip. `takesFiles`: a path
+ * may also name one file, of any name.
  */
 export async function readComponentFolders(
 	paths: readonly string[],
 	onWarning: (message: string) => void,
+	{ takesFiles = false }: { readonly takesFiles?: boolean } = {},
 ): Promise<ComponentFolders> {
 	const documents: ComponentDocument[] = [];
 	const problems: ConfigurationError[] = [];
 	let files = 0;
 	for (const folder of distinctFolders(paths)) {
-		for (const name of await listFolder(folder, problems)) {
-			const file = join(folder, name);
-			if (!/\.ya?ml$/i.test(name)) {
+		const isFile = takesFiles && (await stat(folder).catch(() => undefined))?.isFile() === true;
+		for (const name of isFile ? [""] : await listFolder(folder, problems)) {
+			const file = isFile ? folder : join(folder, name);
+			if (!isFile && !/\.ya?ml$/i.test(name)) {
 				if (looksLikeSlip(name)) onWarning(`${file}: skipped, its name does not end in .yaml or .yml`);
 				continue;
 			}

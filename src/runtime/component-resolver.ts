@@ -10,9 +10,21 @@ export interface ResolveOptions extends ReferenceTargets {
 	readonly onWarning: (message: string) => void;
 }
 
+/** Fields that could not be resolved, one error each, and what is known of the component without them. */
+export class UnresolvedError extends AggregateError {
+	readonly component: ResolvedComponent;
+	/** As written. */
+	readonly fields: readonly string[];
+	constructor(problems: readonly unknown[], component: ResolvedComponent, fields: readonly string[]) {
+		super(problems, `${describeComponent(component.name, component.source)}: ${problems.length} unresolved`);
+		this.component = component;
+		this.fields = fields;
+	}
+}
+
 /**
  * Resolves the secrets, environment references and placeholders of one component, once for both directions.
- * Rejects with an AggregateError that lists every field at fault.
+ * Rejects with an UnresolvedError that lists every field at fault.
  */
 export async function resolveComponent(
 	manifest: ComponentManifest,
@@ -24,6 +36,7 @@ export async function resolveComponent(
 	const sources: Record<string, string> = Object.create(null);
 	const templated: string[] = [];
 	const problems: unknown[] = [];
+	const unresolved: string[] = [];
 	for (const item of manifest.metadata) {
 		try {
 			const text = await resolver.resolve(item);
@@ -34,16 +47,13 @@ export async function resolveComponent(
 			if (filled.random) templated.push(item.name);
 		} catch (problem) {
 			problems.push(problem);
+			unresolved.push(item.name);
 		}
 	}
-	if (problems.length > 0) {
-		throw new AggregateError(
-			problems,
-			`${describeComponent(manifest.name, manifest.source)}: ${problems.length} unresolved`,
-		);
-	}
 	const { name, type, version, source, ignoreErrors } = manifest;
-	return { name, type, version, properties, sources, templated, source, ignoreErrors };
+	const component = { name, type, version, properties, sources, templated, source, ignoreErrors };
+	if (problems.length > 0) throw new UnresolvedError(problems, component, unresolved);
+	return component;
 }
 
 function fill(manifest: ComponentManifest, item: MetadataItem, text: string, options: ResolveOptions): FilledText {

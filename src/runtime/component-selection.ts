@@ -13,7 +13,8 @@ import { type Registry, typeKey } from "./registry.js";
 
 /** Whose components are looked for. */
 export interface SelectionOptions {
-	readonly appId: string;
+	/** Absent: components of every app. */
+	readonly appId: string | undefined;
 	/** Absent or empty: components of every namespace. */
 	readonly namespace?: string | undefined;
 	readonly registry: Registry;
@@ -67,8 +68,10 @@ export function selectComponents(
 		} else if ("manifest" in judgement) {
 			const { manifest } = judgement;
 			for (const warning of manifest.warnings) options.onWarning(warning);
-			const earlier = manifests.get(manifest.name);
-			if (earlier === undefined) manifests.set(manifest.name, manifest);
+			// Without an app two of one name may be meant for two apps.
+			const key = options.appId === undefined ? `${manifest.name} ${header.scopes?.toSorted()}` : manifest.name;
+			const earlier = manifests.get(key);
+			if (earlier === undefined) manifests.set(key, manifest);
 			else findings.add([duplicateName(manifest, earlier)], manifest.ignoreErrors);
 		} else {
 			if (judgement.warning !== undefined) options.onWarning(judgement.warning);
@@ -112,7 +115,7 @@ function whyOutOfScope(header: ComponentHeader, { appId, namespace }: SelectionO
 		return `is in namespace ${JSON.stringify(header.namespace)}`;
 	}
 	const { scopes } = header;
-	const inScope = scopes === undefined || scopes.length === 0 || scopes.includes(appId);
+	const inScope = appId === undefined || scopes === undefined || scopes.length === 0 || scopes.includes(appId);
 	return inScope ? undefined : `is not in the scopes of app ${JSON.stringify(appId)}`;
 }
 

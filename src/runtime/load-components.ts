@@ -2,7 +2,7 @@ import { ConfigurationError } from "../errors.js";
 import type { SecretStore } from "../secretstores/secret-store.js";
 import { type ComponentFolders, readComponentFolders } from "./component-loader.js";
 import { type ComponentManifest, describeComponent } from "./component-manifest.js";
-import { type ResolveOptions, resolveComponent } from "./component-resolver.js";
+import { type ResolveOptions, resolveComponent, UnresolvedError } from "./component-resolver.js";
 import { type Selection, type SelectionOptions, selectComponents } from "./component-selection.js";
 import { Findings } from "./findings.js";
 import type { ResolvedComponent } from "./runtime.js";
@@ -11,6 +11,8 @@ import type { ResolvedComponent } from "./runtime.js";
 export interface LoadOptions extends SelectionOptions {
 	/** Component folders, in order. */
 	readonly paths: readonly string[];
+	/** A path may name one file as well. Default false, as in Dapr. */
+	readonly takesFiles?: boolean;
 	/** For `envRef`, and `{podName}` (POD_NAME). */
 	readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -18,9 +20,16 @@ export interface LoadOptions extends SelectionOptions {
 /** What is wrong in the component folders, and what could be loaded all the same: for those who go on to find the rest. */
 export class LoadError extends AggregateError {
 	readonly components: readonly ResolvedComponent[];
-	constructor(problems: readonly unknown[], components: readonly ResolvedComponent[]) {
+	/** Components with fields that could not be resolved. */
+	readonly unresolved: readonly UnresolvedError[];
+	constructor(
+		problems: readonly unknown[],
+		components: readonly ResolvedComponent[],
+		unresolved: readonly UnresolvedError[],
+	) {
 		super(problems, `${problems.length} ${problems.length === 1 ? "problem" : "problems"} in the components`);
 		this.components = components;
+		this.unresolved = unresolved;
 	}
 }
 
@@ -33,26 +42,26 @@ export class LoadError extends AggregateError {
  */
 export async function loadComponents(options: LoadOptions): Promise<readonly ResolvedComponent[]> {
 	const findings = new Findings(options.onWarning);
-	const folders = await readComponentFolders(options.paths, options.onWarning);
+	const folders = await readComponentFolders(options.paths, options.onWarning, options);
 	findings.add(folders.problems);
 	const selection = selectComponents(folders.documents, options, findings);
-	const components = await resolveAll(selection, options, findings);
+	const { components, unresolved } = await resolveAll(selection, options, findings);
 	if (components.length === 0 && findings.problems.length === 0) {
 		findings.add([nothingUsable(folders, selection, options)]);
 	}
 	if (findings.problems.length === 0) return components;
-	throw new LoadError(findings.problems, components);
+	throw new LoadError(findings.problems, components, unresolved);
 }
 
 async function resolveAll(
 	selection: Selection,
 	options: LoadOptions,
 	findings: Findings,
-): Promise<ResolvedComponent[]> {
+): Promise<{ readonly components: readonly ResolvedComponent[]; readonly unresolved: readonly UnresolvedError[] }> {
 	const stores = new Map<string, SecretStore>();
 	const unusableStores = new Map(selection.unusableStores);
 	const { appId, namespace, env, registry, onWarning } = options;
-	const placeholders = { appId, namespace, podName: env.POD_NAME };
+	const placeholders = { appId: appId ?? "app-id", namespace, podName: env.POD_NAME };
 	const resolveOptions: ResolveOptions = { stores, unusableStores, env, placeholders, onWarning };
 
 	const bindings: ComponentManifest[] = [];
@@ -72,14 +81,16 @@ async function resolveAll(
 	}
 
 	const components: ResolvedComponent[] = [];
+	const unresolved: UnresolvedError[] = [];
 	for (const manifest of bindings) {
 		try {
 			components.push(await resolveComponent(manifest, resolveOptions));
 		} catch (error) {
 			findings.add([error], manifest.ignoreErrors);
+			if (error instanceof UnresolvedError) unresolved.push(error);
 		}
 	}
-	return components;
+	return { components, unresolved };
 }
 
 async function openStore(store: SecretStore, manifest: ComponentManifest, options: ResolveOptions): Promise<void> {

@@ -1,0 +1,16 @@
+import { Mqtt3Binding } from "../bindings/mqtt3-binding.js";
+import { Registry } from "../runtime/registry.js";
+import { LocalEnv } from "../secretstores/local-env.js";
+import { LocalFile } from "../secretstores/local-file.js";
+import { Vault } from "../secretstores/vault.js";
+import type { Environment } from "./sidecar.js";
+
+/** The component types that this program has. Relative paths in component files begin in the folder `cwd`. */
+export function createRegistry(env: Environment, cwd: string): Registry {
+	return new Registry()
+		.binding("bindings.mqtt3", () => new Mqtt3Binding())
+		.binding("bindings.mqtt", () => new Mqtt3Binding())
+		.secretStore("secretstores.local.env", () => new LocalEnv(env))
+		.secretStore("secretstores.local.file", () => new LocalFile(cwd))
+		.secretStore("secretstores.hashicorp.vault", () => new Vault(cwd));
+}
