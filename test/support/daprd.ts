@@ -143,15 +143,19 @@ export class Daprd implements AsyncDisposable {
 		return this.#stream !== undefined;
 	}
 
-	/** Stops reading as daprd does: events of the last moments come back as not accepted, then Read is cancelled. */
-	async stopReading(): Promise<void> {
+	/**
+	 * Stops reading as daprd does: events of the last moments come back as not accepted, then Read is cancelled. False when that came at
+	 * once, as no handler ran: the last answers may have gone with it.
+	 */
+	async stopReading(): Promise<boolean> {
 		const stream = this.#stream;
-		if (stream === undefined) return;
+		if (stream === undefined) return true;
 		this.#isClosing = true;
 		const hadWork = this.#running > 0;
 		while (this.#running > 0) await delay(5);
 		if (hadWork) await delay(STOP_DELAY_MS);
 		await this.cancelRead();
+		return hadWork;
 	}
 
 	/** Cancels Read at once. */

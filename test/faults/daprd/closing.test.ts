@@ -20,7 +20,7 @@ fault(
 		for (let reload = 1; reload <= 5; reload++) {
 			await run.waitForAccepted(100 * reload);
 			run.fault("Read closed");
-			await run.daprd.stopReading();
+			await run.stopReading();
 			await run.daprd.init();
 			run.daprd.read();
 		}
@@ -57,7 +57,7 @@ fault(
 		run.publisher.burst(1);
 		await run.waitForCalls(1);
 		run.fault("Read closed");
-		const stopped = run.daprd.stopReading();
+		const stopped = run.stopReading();
 		const before = run.events.length;
 		run.publisher.burst(20);
 		const closed = () => run.events.slice(before).map(({ data }) => data.toString());
@@ -85,13 +85,13 @@ fault(
 	},
 	"an app that is unhealthy now and then: each Read takes over where the one before ended, no attempt is counted, one connection",
 	async ({ seen }) => {
-		await using run = await startDaprdRun({ seed: 22, properties: ONE_ATTEMPT, delayMs: [0, 60] });
+		await using run = await startDaprdRun({ seed: 22, properties: ONE_ATTEMPT, delayMs: [30, 90] });
 		run.publisher.start(200);
 		run.caller.start(2);
 		for (let flip = 1; flip <= 8; flip++) {
 			await run.waitForAccepted(50 * flip);
 			run.fault("the app is unhealthy");
-			await run.daprd.stopReading();
+			await run.stopReading();
 			await new Promise((resolve) => setTimeout(resolve, 100));
 			run.daprd.read();
 		}

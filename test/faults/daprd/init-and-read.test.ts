@@ -22,8 +22,7 @@ fault(
 		const second = await failureOf(run.daprd.initInput({ ...run.properties, topic: "other/#" }));
 		expect(second.code).toBe("ALREADY_EXISTS");
 		for (let takeover = 1; takeover <= 2; takeover++) {
-			run.fault("second Read");
-			run.daprd.read();
+			run.readAgain();
 			await run.waitForAccepted(50 + 50 * takeover);
 		}
 		const ended = Array(2).fill({ details: expect.stringMatching(/another Read took over/) });
@@ -34,7 +33,7 @@ fault(
 		await eventually(() => expect(stranger.ended).toHaveLength(1));
 		expect(stranger.ended).toMatchObject([{ code: 9, details: expect.stringMatching(/not initialized/) }]);
 
-		await run.daprd.stopReading();
+		await run.stopReading();
 		run.fault("Init of the output, then of the input, Read late");
 		await run.daprd.initOutput();
 		await run.daprd.initInput();
@@ -92,8 +91,7 @@ fault(
 		const before = run.daprd.events.map(({ messageId }) => messageId);
 		for (const messageId of before.slice(0, 50)) run.daprd.answer({ messageId });
 		await run.waitForAccepted(150);
-		run.fault("second Read");
-		run.daprd.read();
+		run.readAgain();
 		await run.waitForAccepted(200);
 		run.fault("answers of the Read before");
 		// Ids of this Read begin anew: those that it was not sent yet are the other one's.

@@ -42,11 +42,7 @@ fault(
 		for (const [index, pair] of pairs.entries()) {
 			await run.waitForAccepted(100 * (index + 1));
 			if (index === 0) continue;
-			run.fault("component reloaded");
-			await run.daprd.stopReading();
-			run.properties = { ...run.properties, ...propertiesWith(pair) };
-			await run.daprd.init(run.properties);
-			run.daprd.read();
+			await run.reload(propertiesWith(pair));
 		}
 		await run.waitForAccepted(400);
 		const summary = await run.verify({ messages: 400, creates: 20, faults: 2 });

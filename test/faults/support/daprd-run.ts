@@ -140,6 +140,31 @@ export class DaprdRun implements AsyncDisposable {
 		this.daprd.kill();
 	}
 
+	/** daprd stops reading. */
+	async stopReading(): Promise<void> {
+		const hasHeard = await this.daprd.stopReading();
+		if (!hasHeard) this.#appLosses.push(historyTime());
+	}
+
+	/** A second Read while one is open: answers to the first one's events get nowhere any more. */
+	readAgain(): void {
+		this.fault("second Read");
+		this.#appLosses.push(historyTime());
+		this.daprd.read();
+	}
+
+	/** daprd's hot reload with other properties: the binding before stops as at any stop, and the next one takes its session over. */
+	async reload(properties: Properties): Promise<void> {
+		this.fault("component reloaded");
+		await this.stopReading();
+		this.properties = { ...this.properties, ...properties };
+		const stoppedAt = historyTime();
+		this.#stops.push(stoppedAt);
+		this.#ends.push(stoppedAt);
+		await this.daprd.init(this.properties);
+		this.daprd.read();
+	}
+
 	/** `kill -9` to the component, and a start. */
 	async restartComponent(): Promise<void> {
 		this.fault("component killed");
