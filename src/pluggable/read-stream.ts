@@ -17,13 +17,20 @@ interface Pending {
 	readonly signal: AbortSignal;
 }
 
+/** What listens to a signal, for so many events: a binding uses one signal for all its deliveries, unless there is a `handlerTimeout`. */
+interface Listener {
+	readonly abort: () => void;
+	events: number;
+}
+
 const NO_VERDICT: Verdict = Object.freeze({ kind: "none" });
 
 /** One Read of daprd: events go out, what became of each comes back by its message id. */
 export class ReadStream {
 	readonly #call: ReadCall;
 	readonly #pending = new Map<string, Pending>();
-	readonly #signals = new WeakSet<AbortSignal>();
+	/** Signals of what is pending. */
+	readonly #signals = new Map<AbortSignal, Listener>();
 	readonly #heads = new EventHeads();
 	#batch = new MessageBatch();
 	/** A batch is on its way. */
@@ -65,7 +72,7 @@ export class ReadStream {
 		const messageId = String(++this.#lastId);
 		const message = new EventMessage(event, messageId, this.#heads);
 		if (message.size > MAX_MESSAGE_BYTES) return unfit(message.size);
-		if (!this.#signals.has(signal)) this.#listenTo(signal);
+		this.#listenTo(signal);
 		if (this.#batch.length === 0 && !this.#isWriting) setImmediate(this.#write);
 		this.#batch.add(message);
 		return new Promise((resolve) => this.#pending.set(messageId, { resolve, signal }));
@@ -93,6 +100,9 @@ export class ReadStream {
 		this.#batch = new MessageBatch();
 		for (const { resolve } of this.#pending.values()) resolve(NO_VERDICT);
 		this.#pending.clear();
+		// The binding's own signal outlives many streams.
+		for (const [signal, { abort }] of this.#signals) signal.removeEventListener("abort", abort);
+		this.#signals.clear();
 	}
 
 	#answered(answer: ReadRequest, onUnknownId: (count: number) => void): void {
@@ -103,20 +113,34 @@ export class ReadStream {
 			return;
 		}
 		this.#pending.delete(answer.messageId);
+		this.#leave(pending.signal);
 		pending.resolve(verdictOf(answer));
 	}
 
-	/** One listener per signal, not per event: a binding uses one signal for all its deliveries, unless there is a `handlerTimeout`. */
 	#listenTo(signal: AbortSignal): void {
-		this.#signals.add(signal);
+		const known = this.#signals.get(signal);
+		if (known !== undefined) {
+			known.events++;
+			return;
+		}
 		const abort = () => {
+			this.#signals.delete(signal);
 			for (const [id, pending] of this.#pending) {
 				if (pending.signal !== signal) continue;
 				this.#pending.delete(id);
 				pending.resolve(NO_VERDICT);
 			}
 		};
+		this.#signals.set(signal, { abort, events: 1 });
 		signal.addEventListener("abort", abort, { once: true });
+	}
+
+	/** One of its events is answered. */
+	#leave(signal: AbortSignal): void {
+		const listener = this.#signals.get(signal);
+		if (listener === undefined || --listener.events > 0) return;
+		this.#signals.delete(signal);
+		signal.removeEventListener("abort", listener.abort);
 	}
 }
 

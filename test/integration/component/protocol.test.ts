@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { type Broker, startBroker } from "../../../src/broker/broker.js";
 import { InvokeRequest, OutputBindingService } from "../../../src/gen/dapr/proto/components/v1/bindings.js";
 import { PluggableServer, socketPath } from "../../../src/pluggable/pluggable-server.js";
@@ -278,7 +278,7 @@ test("a message over 4 MiB never goes onto the stream: it is held, visible, and 
 		{ code: "oversized", message: /4194304 bytes on topic "in\/big"/ },
 		{ code: "oversized", message: /5242880 bytes on topic "in\/bigger"/ },
 	]);
-	expect(unacknowledged(on)).toBe(2);
+	await eventually(() => expect(unacknowledged(on)).toBe(2));
 	expect(daprd.isReading).toBe(true);
 });
 
@@ -354,3 +354,39 @@ test("a deadline and a cancelled call reach the publish, with a truthful status"
 	expect((await call).code).toBe("CANCELLED");
 	await eventually(() => expect(statistics(on).connections[0]?.publishesPending).toBe(0));
 });
+
+test.each([{}, { handlerTimeout: "10s" }])(
+	"many Reads of one binding leave no listener at its signals: %j",
+	async (more) => {
+		const left = new Map<EventTarget, number>();
+		const count = (change: number) => (real: (...args: never[]) => void) =>
+			function (this: EventTarget, ...args: never[]) {
+				if (this instanceof AbortSignal && String(args[0]) === "abort" && isOfReadStream()) {
+					left.set(this, (left.get(this) ?? 0) + change);
+				}
+				real.apply(this, args);
+			};
+		const { addEventListener: add, removeEventListener: remove } = EventTarget.prototype;
+		EventTarget.prototype.addEventListener = count(1)(add as never);
+		EventTarget.prototype.removeEventListener = count(-1)(remove as never);
+		onTestFinished(() => {
+			Object.assign(EventTarget.prototype, { addEventListener: add, removeEventListener: remove });
+		});
+		await using on = await stage();
+		await using daprd = await Daprd.start({ socket: on.socket, properties: on.properties(more) });
+		await daprd.ping("input");
+		for (let read = 1; read <= 20; read++) {
+			await publish(on.broker, String(read));
+			await eventually(() => expect(texts(daprd)).toHaveLength(read));
+			await eventually(() => expect(unacknowledged(on)).toBe(0));
+			await daprd.cancelRead();
+			daprd.read();
+		}
+		expect(left.size).toBeGreaterThan(0);
+		expect([...left.values()].reduce((sum, listeners) => sum + listeners, 0)).toBe(0);
+	},
+);
+
+function isOfReadStream(): boolean {
+	return new Error().stack?.includes("read-stream") ?? false;
+}
