@@ -44,7 +44,8 @@ test("thirty components of three daprds in one process: each gets its own and pu
 	expect(daprds[1]!.map((daprd) => texts(daprd).at(-1))).not.toContain("after");
 	// They come back, as after a restart of that daprd, and get what waited.
 	const again = await Promise.all(daprds[1]!.map((_, index) => plug(sockets[1]!, broker.url, `app1-c${index}`)));
-	await eventually(() => expect(again.map(texts)).toEqual(again.map(() => ["after"])));
+	// The answers to the ones before may have gone with their daprd.
+	await eventually(() => expect(again.map((daprd) => texts(daprd).at(-1))).toEqual(again.map(() => "after")));
 	expect(broker.clients).toHaveLength(30);
 });
 
