@@ -39,7 +39,7 @@ export class Instance {
 	readonly #halves = new Map<Half, Initialized>();
 	#stream: ReadStream | undefined;
 	/** Bindings that are being closed. */
-	#closing: Promise<unknown> = Promise.resolve();
+	#closing: Promise<void> = Promise.resolve();
 
 	constructor(options: InstanceOptions) {
 		this.name = options.name;
@@ -96,14 +96,14 @@ export class Instance {
 	}
 
 	/** Closes one of its bindings; the halves that used it are uninitialized. */
-	drop(hosted: HostedBinding): Promise<unknown> {
+	drop(hosted: HostedBinding): Promise<void> {
 		for (const [half, { hosted: used }] of this.#halves) if (used === hosted) this.#halves.delete(half);
-		this.#closing = Promise.all([this.#closing, hosted.close().catch(() => {})]);
+		this.#closing = Promise.all([this.#closing, hosted.close().catch(() => {})]).then(() => {});
 		return this.#closing;
 	}
 
 	/** What of it is still closing. */
-	get closing(): Promise<unknown> {
+	get closing(): Promise<void> {
 		return this.#closing;
 	}
 
