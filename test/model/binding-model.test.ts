@@ -216,7 +216,7 @@ describe("the binding against a model of broker, wire and app", () => {
 describe("the model catches a binding that", () => {
 	for (const [name, { options = {}, bend, reason }] of Object.entries(bends)) {
 		it(name, async () => {
-			expect(await outcome({ ...options, ...(bend && { bend }) }, 1_000)).toMatch(reason);
+			expect(await outcome({ ...options, ...(bend && { bend }) }, 6_000)).toMatch(reason);
 		});
 	}
 });

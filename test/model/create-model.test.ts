@@ -96,7 +96,7 @@ describe("create against a model of broker and wire", () => {
 describe("the model catches a client that", () => {
 	for (const [name, { bend, reason }] of Object.entries(clientBends)) {
 		it(name, async () => {
-			expect(await outcome(1_000, bend)).toMatch(reason);
+			expect(await outcome(6_000, bend)).toMatch(reason);
 		});
 	}
 });
