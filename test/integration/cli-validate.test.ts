@@ -5,13 +5,15 @@ import { tempFolder } from "../support/temp-folder.js";
 
 const MAIN = join(import.meta.dirname, "..", "..", "dist", "cli", "main.js");
 
-function validate(cwd: string, ...args: readonly string[]) {
-	const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, "validate", ...args], {
+function run(cwd: string, ...args: readonly string[]) {
+	const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
 		cwd,
 		encoding: "utf8",
 	});
 	return { status, stdout, stderr };
 }
+
+const validate = (cwd: string, ...args: readonly string[]) => run(cwd, "validate", ...args);
 
 const GOOD = `apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -156,4 +158,13 @@ c/tabs.yml:4:2: error: not valid YAML: tabs are not allowed as indentation
 		// Generous: other tests run at the same time.
 		expect(performance.now() - startedAt).toBeLessThan(10_000);
 	});
+});
+
+test("mqtt3-binding schema prints the schema that editors take; a flag that it does not know is refused", () => {
+	const { status, stdout } = run("/", "schema");
+	expect(status).toBe(0);
+	expect(JSON.parse(stdout)).toMatchObject({ $schema: "http://json-schema.org/draft-07/schema#", type: "object" });
+	expect(stdout).toContain('"consumerID"');
+	expect(run("/", "schema", "--help").stdout).toMatch(/^Example:\n {2}mqtt3-binding schema > /);
+	expect(run("/", "schema", "--foo")).toMatchObject({ status: 1, stderr: "error: unknown flag --foo\n" });
 });
