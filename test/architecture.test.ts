@@ -29,7 +29,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 	gen: ["@bufbuild/protobuf", "@grpc/grpc-js"],
 	grpc: ["@bufbuild/protobuf", "@grpc/grpc-js", "@grpc/reflection"],
 	bindings: [],
-	secretstores: ["undici"],
+	secretstores: ["@kubernetes/client-node", "undici"],
 	runtime: ["@grpc/grpc-js", "undici", "yaml", "zod"],
 	api: ["@grpc/grpc-js", "fastify"],
 	pluggable: ["@grpc/grpc-js"],

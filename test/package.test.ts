@@ -88,6 +88,18 @@ describe("the package", () => {
 		expect(output.at(-1)).toMatch(/^1 reading published, 1 at the app, 1 command back at the device/);
 	});
 
+	it("says which package is to be installed where secrets are in Kubernetes", async () => {
+		await using folder = await install(Object.keys(manifest.dependencies));
+		await folder.write(
+			"c/store.yaml",
+			"apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: cluster }\nspec:\n  type: secretstores.kubernetes\n  metadata: [{ name: defaultNamespace, value: shop }]\n",
+		);
+		const command = join(folder.path, "node_modules", ".bin", "mqtt3-binding");
+		const { status, stdout } = spawnSync(command, ["validate", "c"], { cwd: folder.path, encoding: "utf8" });
+		expect(stdout).toContain("needs a package that is installed apart: npm install @kubernetes/client-node");
+		expect(status).toBe(1);
+	});
+
 	it("the library loads without any other package", async () => {
 		await using folder = await install([]);
 		await writeFile(join(folder.path, "program.mjs"), PROGRAM);

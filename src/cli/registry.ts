@@ -1,5 +1,6 @@
 import { Mqtt3Binding } from "../bindings/mqtt3-binding.js";
 import { Registry } from "../runtime/registry.js";
+import { Kubernetes } from "../secretstores/kubernetes.js";
 import { LocalEnv } from "../secretstores/local-env.js";
 import { LocalFile } from "../secretstores/local-file.js";
 import { Vault } from "../secretstores/vault.js";
@@ -12,5 +13,6 @@ export function createRegistry(env: Environment, cwd: string): Registry {
 		.binding("bindings.mqtt", () => new Mqtt3Binding())
 		.secretStore("secretstores.local.env", () => new LocalEnv(env))
 		.secretStore("secretstores.local.file", () => new LocalFile(cwd))
+		.secretStore("secretstores.kubernetes", () => new Kubernetes({ env, cwd }))
 		.secretStore("secretstores.hashicorp.vault", () => new Vault(cwd));
 }
