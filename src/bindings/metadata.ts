@@ -8,6 +8,9 @@ import type { Problems } from "./problems.js";
 /** What takes a secret's place wherever values are shown. */
 export const REDACTED = "<redacted>";
 
+/** A name that differs in more characters was not meant. */
+const MAX_SLIPS = 2;
+
 /** Reads one component's properties by its table of fields, and knows where each of them was written. */
 export class MetadataReader<All extends Fields> {
 	readonly #fields: All;
@@ -53,10 +56,19 @@ export class MetadataReader<All extends Fields> {
 
 	/** One warning for each unknown property, with the nearest name that is known. */
 	unknownNames(): readonly string[] {
-		return this.#unknown.map((written) => {
-			const nearest = nearestName(written, Object.keys(this.#fields));
-			return `${this.#where(written)}: unknown field ${JSON.stringify(written)} is ignored, the nearest known name is "${nearest}"`;
+		return this.#unknown.map((written) => this.#unknownName(written, nearestName(written, Object.keys(this.#fields))));
+	}
+
+	/** The same of those that differ so little from a known one that this was meant. */
+	misspeltNames(): readonly string[] {
+		return this.#unknown.flatMap((written) => {
+			const meant = nearestName(written, Object.keys(this.#fields), MAX_SLIPS);
+			return meant === undefined ? [] : [this.#unknownName(written, meant)];
 		});
+	}
+
+	#unknownName(written: string, nearest: string | undefined): string {
+		return `${this.#where(written)}: unknown field ${JSON.stringify(written)} is ignored, the nearest known name is "${nearest}"`;
 	}
 
 	/** A sentence about one field with component, `file:line` and field in front; without a reason, that it is missing. */

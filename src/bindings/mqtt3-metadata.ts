@@ -42,7 +42,9 @@ function metadataError(
 	problems: Problems,
 ): ConfigurationError {
 	const lines = problems.all.map(({ field, reason }) => reader.describe(field, reason));
-	const property = problems.all.length === 1 ? problems.all[0]!.field : undefined;
+	// One of them may be what is missing.
+	lines.push(...reader.misspeltNames());
+	const property = lines.length === 1 ? problems.all[0]!.field : undefined;
 	return new ConfigurationError(lines.join("\n"), { component: metadata.name, property });
 }
 

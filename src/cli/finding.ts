@@ -31,7 +31,7 @@ export class Findings {
 		const component = COMPONENT.exec(sentence);
 		if (component !== null) {
 			const [, name, file, line, rest] = component;
-			const field = property ?? /^(?:unknown )?field "([^"]+)"/.exec(rest!)?.[1];
+			const field = /^(?:(?:unknown )?field "([^"]+)"|missing \w+$)/.exec(rest!)?.[1] ?? property;
 			return {
 				severity,
 				...(name !== undefined && { component: name }),

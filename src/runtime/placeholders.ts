@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { nearestName } from "../bindings/nearest-name.js";
 
 /** What the placeholders stand for. */
 export interface PlaceholderValues {
@@ -20,6 +21,8 @@ export interface FilledText {
 	readonly misspelt: readonly { readonly written: string; readonly meant: string }[];
 }
 
+/** What differs in more characters may be anything. */
+const MAX_SLIPS = 2;
 const NAMES = ["{uuid}", "{appID}", "{podName}", "{namespace}"] as const;
 
 /**
@@ -30,7 +33,7 @@ export function fillPlaceholders(text: string, values: PlaceholderValues): Fille
 	const missing = new Set<string>();
 	const misspelt: { written: string; meant: string }[] = [];
 	let random = false;
-	const filled = text.replace(/\{(?:uuid|appid|podname|namespace)\}/gi, (written) => {
+	const filled = text.replace(/\{[a-z]{2,20}\}/gi, (written) => {
 		switch (written) {
 			case "{uuid}":
 				random = true;
@@ -43,12 +46,11 @@ export function fillPlaceholders(text: string, values: PlaceholderValues): Fille
 			case "{podName}":
 				if (!values.podName) missing.add(written);
 				return values.podName ?? written;
-			default:
-				misspelt.push({
-					written,
-					meant: NAMES.find((name) => name.toLowerCase() === written.toLowerCase()) ?? written,
-				});
+			default: {
+				const meant = nearestName(written, NAMES, MAX_SLIPS);
+				if (meant !== undefined) misspelt.push({ written, meant });
 				return written;
+			}
 		}
 	});
 	return { text: filled, random, missing: [...missing], misspelt };

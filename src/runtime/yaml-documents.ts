@@ -170,7 +170,7 @@ function findDuplicateKey(keys: readonly unknown[]): Fault | undefined {
 function inWords(error: YAMLError): string {
 	if (error.code === "UNEXPECTED_TOKEN") return "text that fits nowhere";
 	if (error.code === "BAD_ALIAS" || error.code === "TAG_RESOLVE_FAILED") return "an alias or a tag that cannot be read";
-	const [sentence = ""] = error.message.split("\n");
+	const [sentence = ""] = error.message.replace(/closing (["'])quote/, "closing $1 quote").split("\n");
 	return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }
 
