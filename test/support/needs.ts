@@ -24,6 +24,11 @@ export const needs = {
 		remedy: "put Dapr's daprd on the PATH (https://github.com/dapr/dapr/releases)",
 		required: false,
 	},
+	vault: {
+		program: "vault",
+		remedy: "put HashiCorp's vault on the PATH (https://developer.hashicorp.com/vault/install)",
+		required: false,
+	},
 	mount: {
 		program: "unshare",
 		trial: ["--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt"],
