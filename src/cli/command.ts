@@ -9,6 +9,7 @@ Dapr's bindings.mqtt3 for any app: messages of an MQTT broker arrive as HTTP req
 Commands:
   run        the sidecar for one app (run --help shows its flags)
   validate   says everything that is wrong in component files, before the start (validate --help)
+  check      connects to the brokers of component files and says what works (check --help)
   schema     the JSON Schema of component files, for editors
   component  the pluggable component for the real daprd (component --help)
   demo       broker, sidecar, sample app and device in one process
@@ -28,6 +29,10 @@ export async function runCommand([command, ...rest]: readonly string[]): Promise
 			case "component": {
 				const { component } = await import("./component.js");
 				return await component(rest, process.env);
+			}
+			case "check": {
+				const { check } = await import("./check.js");
+				return await check(rest, process.env);
 			}
 			case "schema": {
 				const { schema } = await import("./schema.js");
