@@ -23,7 +23,7 @@ const COMPONENT = /^component (?:"((?:[^"\\]|\\.)*)" )?\((.+?):(\d+)\): (.*)$/s;
 const PLACE = /^(.+?):(\d+): (.*)$/s;
 
 /** Takes a sentence of the loader or of a binding apart into its place and what is wrong there. */
-export class Findings {
+export class PlaceReader {
 	/** Lines of files that were named. */
 	readonly #files = new Map<string, readonly string[]>();
 

@@ -4,7 +4,7 @@ import type { UnresolvedError } from "../runtime/component-resolver.js";
 import { initBindings } from "../runtime/init-bindings.js";
 import { LoadError, loadComponents } from "../runtime/load-components.js";
 import type { ResolvedComponent } from "../runtime/runtime.js";
-import { type Finding, Findings } from "./finding.js";
+import { type Finding, PlaceReader } from "./finding.js";
 import { FINDING_FORMATS, type FindingFormat, printFindings } from "./finding-output.js";
 import { FlagValues } from "./flag-values.js";
 import { type Flag, flagError, readFlags } from "./flags.js";
@@ -54,7 +54,7 @@ export async function validate(argv: readonly string[], env: Environment): Promi
 
 /** The same code as at a start, up to where that would connect. */
 async function look({ paths, appId, format: _ }: ValidateOptions, env: Environment) {
-	const places = new Findings();
+	const places = new PlaceReader();
 	const findings: Finding[] = [];
 	const warn = (message: string) => void findings.push(places.of("warning", message));
 	const fail = (errors: readonly Error[]) => {
