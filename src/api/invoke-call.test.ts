@@ -2,14 +2,13 @@ import { connect } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../test/support/eventually.js";
 import { invokeBytes } from "../../test/support/grpc-caller.js";
-import { FRAME, headerBlock, http2Frame } from "../../test/support/http2-frames.js";
+import { callHeaders, FRAME, http2Frame, PREFACE } from "../../test/support/http2-frames.js";
 import { messageHead, RawGrpc } from "../../test/support/raw-grpc.js";
 import { startGrpcApi } from "../../test/support/start-grpc-api.js";
 import type { Cancellation } from "../bindings/binding.js";
 import { ConfigurationError, PublishError, StateError } from "../errors.js";
 
 /** What a client says first, and flags of its frames. RFC 9113, 3.4 and 6. */
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const END_STREAM = 1;
 const END_HEADERS = 4;
 const PREFIX = "error invoking output binding orders: ";
@@ -202,14 +201,7 @@ describe("the end of a call before its answer", () => {
 	test("what was cancelled in the packet that it came in is not kept waiting for", async () => {
 		const { api, callers } = await startWaiting();
 		await using _ = api;
-		const headers = headerBlock([
-			[":method", "POST"],
-			[":scheme", "http"],
-			[":path", "/dapr.proto.runtime.v1.Dapr/InvokeBinding"],
-			[":authority", "localhost"],
-			["content-type", "application/grpc"],
-			["te", "trailers"],
-		]);
+		const headers = callHeaders("/dapr.proto.runtime.v1.Dapr/InvokeBinding");
 		const request = invokeBytes({});
 		const call = (id: number) => [
 			http2Frame(FRAME.headers, END_HEADERS, id, headers),

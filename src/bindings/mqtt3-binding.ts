@@ -13,6 +13,7 @@ import type {
 	Report,
 } from "./binding.js";
 import { CounterReports } from "./counter-reports.js";
+import { filtersToLeave } from "./filters-to-leave.js";
 import { connectionReasons, deliveryReasons, trustReasons } from "./mqtt3-health.js";
 import { Mqtt3Input } from "./mqtt3-input.js";
 import { parseMqtt3Metadata } from "./mqtt3-metadata.js";
@@ -24,9 +25,6 @@ import { certificateDays, connectionStatistics, inputStatistics } from "./mqtt3-
 const WATCH_MS = 1_000;
 /** The event loop was held up for longer: worth a word, as brokers close connections that are silent for one and a half keep-alives. */
 const BLOCKED_MS = 1_000;
-
-/** Filters that are left at each connect. */
-const MAX_LEFT = 1_024;
 
 /** What init() makes of the settings. */
 interface Parts {
@@ -90,9 +88,9 @@ export class Mqtt3Binding implements Binding {
 
 	async init(metadata: ComponentMetadata): Promise<readonly string[]> {
 		const { settings, warnings } = parseMqtt3Metadata(metadata);
-		const unsubscribe = [...settings.unsubscribe, ...givenUp(settings, this.#replaces)];
+		const replaced = this.#replaces.filter(({ reads }) => reads !== "never").map(({ settings: before }) => before);
 		this.#replaces = [];
-		this.configure(metadata.name, { ...settings, unsubscribe: [...new Set(unsubscribe)].slice(0, MAX_LEFT) });
+		this.configure(metadata.name, { ...settings, unsubscribe: filtersToLeave(settings, replaced) });
 		return warnings;
 	}
 
@@ -297,17 +295,4 @@ export class Mqtt3Binding implements Binding {
 			}
 		}
 	}
-}
-
-/** Filters of bindings that had the same session, latest last, which `settings` has no more. */
-function givenUp(settings: Mqtt3Settings, replaced: readonly Mqtt3Binding[]): readonly string[] {
-	const brokers = new Set(settings.brokers.map(({ href }) => href));
-	return replaced
-		.filter(({ reads, settings: before }) => {
-			if (reads === "never" || before.clientId !== settings.clientId) return false;
-			if (before.splitConnections !== settings.splitConnections) return false;
-			return before.brokers.some(({ href }) => brokers.has(href));
-		})
-		.flatMap(({ settings: before }) => [...before.filters, ...before.unsubscribe])
-		.filter((filter) => !settings.filters.includes(filter));
 }

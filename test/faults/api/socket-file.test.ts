@@ -1,6 +1,5 @@
-import { chmod, lstat, mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, rm } from "node:fs/promises";
 import { request } from "node:http";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
@@ -11,6 +10,7 @@ import { GrpcCaller } from "../../support/grpc-caller.js";
 import { launchSidecar } from "../../support/sidecar-process.js";
 import { tempFolder } from "../../support/temp-folder.js";
 import { fault } from "../support/fault.js";
+import { playSquatters } from "../support/squatters.js";
 
 const COMPONENTS = component({ url: "mqtt://127.0.0.1:1" });
 const FILE = "dapr-test-app-http.socket";
@@ -64,42 +64,18 @@ fault(
 	},
 	"all but the last end the start with a word that names the path, and leave what is there; the last is a warning",
 	async ({ seen }) => {
-		await using folder = await tempFolder();
-		const said: string[] = [];
-		const refused = async (where: string) => {
-			await using sidecar = await launch(where);
+		const refusedIn = async (folder: string) => {
+			await using sidecar = await launch(folder);
 			expect((await sidecar.exited).code).toBe(1);
-			const error = sidecar.output.find((line) => line.includes(where));
-			expect(error).toBeDefined();
-			said.push(error!.replaceAll(folder.path, "…"));
+			return sidecar.output.find((line) => line.includes(folder)) ?? "";
 		};
-		const place = async (name: string) => {
-			const made = join(folder.path, name);
-			await mkdir(made, { mode: 0o700 });
-			return made;
+		const warnedIn = async (folder: string) => {
+			await using sidecar = await launch(folder);
+			const [warning] = await sidecar.line(/level=warning.*open.*/);
+			await sidecar.line(/listening on unix:/);
+			return warning;
 		};
-		const busy = await place("busy");
-		const server = createServer();
-		await new Promise<void>((resolve) => server.listen(join(busy, FILE), resolve));
-		await refused(busy);
-		await new Promise((resolve) => server.close(resolve));
-		const plain = await place("plain");
-		await writeFile(join(plain, FILE), "mine");
-		await refused(plain);
-		expect((await lstat(join(plain, FILE))).size).toBe(4);
-		const linked = await place("linked");
-		await symlink("/nowhere", join(linked, FILE));
-		await refused(linked);
-		await symlink(plain, join(folder.path, "link"));
-		await refused(join(folder.path, "link"));
-		const open = await place("open");
-		await chmod(open, 0o777);
-		await using sidecar = await launch(open);
-		const [warning] = await sidecar.line(/level=warning.*open.*/);
-		await sidecar.line(/listening on unix:/);
-		seen(
-			`${said.length} starts refused: ${said.join("; ")}; and a warning: ${warning.replaceAll(folder.path, "…").slice(0, 200)}`,
-		);
+		seen(await playSquatters({ file: FILE, refusedIn, warnedIn }));
 	},
 );
 

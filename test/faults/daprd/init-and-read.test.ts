@@ -1,10 +1,8 @@
 import { expect } from "vitest";
 import { Daprd, failureOf } from "../../support/daprd.js";
 import { eventually } from "../../support/eventually.js";
-import { startDaprdRun } from "../support/daprd-run.js";
+import { ONE_ATTEMPT, startDaprdRun } from "../support/daprd-run.js";
 import { fault } from "../support/fault.js";
-
-const ONE_ATTEMPT = { backOffMaxRetries: "0", onRetriesExhausted: "drop" };
 
 fault(
 	{

@@ -3,11 +3,8 @@ import { expect } from "vitest";
 import { failureOf } from "../../support/daprd.js";
 import { eventually } from "../../support/eventually.js";
 import { tempFolder } from "../../support/temp-folder.js";
-import { startDaprdRun } from "../support/daprd-run.js";
+import { ONE_ATTEMPT, startDaprdRun } from "../support/daprd-run.js";
 import { fault } from "../support/fault.js";
-
-/** One attempt, and a message that it fails for is dropped: an attempt that is counted wrongly is a message lost. */
-const ONE_ATTEMPT = { backOffMaxRetries: "0", onRetriesExhausted: "drop" };
 
 fault(
 	{

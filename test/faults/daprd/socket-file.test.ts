@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { chown, lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect } from "vitest";
@@ -11,6 +11,7 @@ import { connectDevice } from "../../support/mqtt-device.js";
 import { tempFolder } from "../../support/temp-folder.js";
 import { smallDisk } from "../process/small-disk.js";
 import { fault } from "../support/fault.js";
+import { playSquatters } from "../support/squatters.js";
 
 const FILE = "mqtt3.sock";
 const NOBODY = 65_534;
@@ -67,40 +68,13 @@ fault(
 	},
 	"all but the last end the start with a word that names the path, and leave what is there; the last is a warning",
 	async ({ seen }) => {
-		await using folder = await tempFolder();
-		const place = async (name: string) => {
-			const made = join(folder.path, name);
-			await mkdir(made, { mode: 0o700 });
-			return made;
+		const warnedIn = async (folder: string) => {
+			await using component = await startComponent({ folder });
+			const [warning] = await component.line(/level=warning.*open.*/);
+			expect(await isFound(component)).toBe(true);
+			return warning;
 		};
-		const said: string[] = [];
-		const refused = async (where: string) => {
-			const line = await refusedIn(where);
-			expect(line).toContain(where);
-			said.push(line.replaceAll(folder.path, "…"));
-		};
-		const busy = await place("busy");
-		const server = createServer();
-		await new Promise<void>((resolve) => server.listen(join(busy, FILE), resolve));
-		await refused(busy);
-		await new Promise((resolve) => server.close(resolve));
-		const plain = await place("plain");
-		await writeFile(join(plain, FILE), "mine");
-		await refused(plain);
-		expect((await lstat(join(plain, FILE))).size).toBe(4);
-		const linked = await place("linked");
-		await symlink("/nowhere", join(linked, FILE));
-		await refused(linked);
-		await symlink(plain, join(folder.path, "link"));
-		await refused(join(folder.path, "link"));
-		const open = await place("open");
-		await chmod(open, 0o777);
-		await using component = await startComponent({ folder: open });
-		const [warning] = await component.line(/level=warning.*open.*/);
-		expect(await isFound(component)).toBe(true);
-		seen(
-			`${said.length} starts refused: ${said.join("; ")}; and a warning: ${warning.replaceAll(folder.path, "…").slice(0, 200)}`,
-		);
+		seen(await playSquatters({ file: FILE, refusedIn, warnedIn }));
 	},
 );
 

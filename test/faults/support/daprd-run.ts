@@ -17,6 +17,9 @@ import { historyTime } from "./wire-history.js";
 
 type Properties = Readonly<Record<string, string>>;
 
+/** One attempt, and a message that it fails for is dropped: an attempt that is counted wrongly is a message lost. */
+export const ONE_ATTEMPT: Properties = { backOffMaxRetries: "0", onRetriesExhausted: "drop" };
+
 export interface DaprdRunOptions {
 	readonly seed: number;
 	/** Beside data that is kept. */
