@@ -8,6 +8,7 @@ Dapr's bindings.mqtt3 for any app: messages of an MQTT broker arrive as HTTP req
 
 Commands:
   run        the sidecar for one app (run --help shows its flags)
+  init       writes a component file with comments
   validate   says everything that is wrong in component files, before the start (validate --help)
   check      connects to the brokers of component files and says what works (check --help)
   schema     the JSON Schema of component files, for editors
@@ -29,6 +30,10 @@ export async function runCommand([command, ...rest]: readonly string[]): Promise
 			case "component": {
 				const { component } = await import("./component.js");
 				return await component(rest, process.env);
+			}
+			case "init": {
+				const { init } = await import("./init.js");
+				return await init(rest);
 			}
 			case "check": {
 				const { check } = await import("./check.js");

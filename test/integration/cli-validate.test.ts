@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tempFolder } from "../support/temp-folder.js";
@@ -167,4 +168,44 @@ test("mqtt3-binding schema prints the schema that editors take; a flag that it d
 	expect(stdout).toContain('"consumerID"');
 	expect(run("/", "schema", "--help").stdout).toMatch(/^Example:\n {2}mqtt3-binding schema > /);
 	expect(run("/", "schema", "--foo")).toMatchObject({ status: 1, stderr: "error: unknown flag --foo\n" });
+});
+
+describe("mqtt3-binding init", () => {
+	test("writes a file that validate takes, with all its comments taken away as well, and never overwrites one", async () => {
+		await using folder = await tempFolder();
+		const args = ["--name", "shop", "--url", "ssl://broker", "--topic", 'a "b"/#'];
+		expect(run(folder.path, "init", ...args)).toEqual({
+			status: 0,
+			stdout:
+				"components/shop.yaml is written; next:\n  mqtt3-binding check components\n  mqtt3-binding run --app-id my-app --app-port 3000 --resources-path components\n",
+			stderr: "",
+		});
+		const file = join(folder.path, "components/shop.yaml");
+		expect((await stat(file)).mode & 0o777).toBe(0o600);
+		const text = await readFile(file, "utf8");
+		expect(text).toContain('      value: "a \\"b\\"/#"\n');
+		expect(validate(folder.path, "components").stdout).toBe("nothing is wrong: 1 component could be read\n");
+		const uncommented = text
+			.replace(/^ {4}# (- name:| {2}(?:value|envRef):)/gm, "    $1")
+			.replace(/- name: caCert\n.*\n/, "");
+		expect(uncommented).toMatch(/^ {4}- name: qos\n {6}value: "1"$/m);
+		await folder.write("more/all.yaml", uncommented.replace("envRef: MQTT_PASSWORD", "envRef: PATH"));
+		expect(validate(folder.path, "more").stdout).toBe("nothing is wrong: 1 component could be read\n");
+		const again = run(folder.path, "init", ...args);
+		expect([again.status, again.stderr]).toEqual([
+			1,
+			"error: components/shop.yaml is there already, and stays as it is: --name or --folder names another place\n",
+		]);
+		expect(await readFile(file, "utf8")).toBe(text);
+	});
+
+	test("without flags it has defaults; a name that can't be meant is refused", async () => {
+		await using folder = await tempFolder();
+		expect(run(folder.path, "init").status).toBe(0);
+		expect(validate(folder.path, "components/orders.yaml").status).toBe(0);
+		expect(run(folder.path, "init", "--name", "a/b")).toMatchObject({
+			status: 1,
+			stderr: 'error: --name "a/b": expected a name without / and %\n',
+		});
+	});
 });
