@@ -72,7 +72,11 @@ fault(
 		await eventually(() => expect(it.deliveries.length).toBe(count), { timeoutMs: 30_000 });
 		await eventually(() => expect(it.client.status().outstanding).toBe(0));
 		expect(it.reports.map(({ code }) => code)).not.toContain("subscribed");
-		const packets = proxy.history.flatMap((event) => (event.event === "packet" ? [event] : []));
+		const packetsSeen = () => proxy.history.flatMap((event) => (event.event === "packet" ? [event] : []));
+		const acknowledgements = () => packetsSeen().filter(({ packet }) => packet.type === "puback").length;
+		// The last of them may still be on their way to the proxy.
+		await eventually(() => acknowledgements() >= count, { everyMs: 100 });
+		const packets = packetsSeen();
 		const open = new Set<number>();
 		for (const { direction, packet } of packets) {
 			if (direction === "from server" && packet.type === "publish") open.add(packet.id!);
