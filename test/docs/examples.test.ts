@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,6 +22,13 @@ describe("examples", () => {
 				expect(existsSync(join(ROOT, "examples", name, file)), `examples/${name}/${file}`).toBe(true);
 			}
 		}
+	});
+
+	it("find the package in the clone itself, without a link to it", () => {
+		const place = join(ROOT, "examples", "1-first-message", "not-there.mjs");
+		const script = `import { createRequire } from "node:module"; createRequire(${JSON.stringify(place)}).resolve("mqtt3-binding");`;
+		const { status, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+		expect([status, stderr]).toEqual([0, ""]);
 	});
 
 	it.each(EXAMPLES)("%s prints what it should, and ends well", async (name) => {
