@@ -127,6 +127,8 @@ export interface BrokerConnection {
 	/** The broker's URL in normal form, without user name and password. */
 	readonly broker: string;
 	readonly clientId: string;
+	/** The broker keeps a session with subscriptions for it when it is closed. */
+	readonly keepsSession: boolean;
 }
 
 /** The figures of one connection. */

@@ -34,7 +34,9 @@ describe("init", () => {
 		});
 		expect(warnings).toEqual([expect.stringMatching(/orders.*colour/)]);
 		expect(binding.health()).toMatchObject([{ code: "not-connected", message: expect.stringContaining("(offline)") }]);
-		expect(binding.connections).toEqual([{ broker: expect.stringContaining("127.0.0.1:1"), clientId: "c" }]);
+		expect(binding.connections).toEqual([
+			{ broker: expect.stringContaining("127.0.0.1:1"), clientId: "c", keepsSession: true },
+		]);
 	});
 
 	it("rejects with everything that is wrong, and then the binding is as before", async () => {

@@ -114,9 +114,10 @@ export class Mqtt3Binding implements Binding {
 		);
 		const producer = settings.splitConnections ? this.#client(settings, `${clientId}-producer`) : consumer;
 		this.#parts = { settings, input, consumer, producer, output: new Mqtt3Output(name, settings, producer) };
-		this.#connections = this.#clients.flatMap(([, id]) =>
-			settings.brokers.map(({ href }) => ({ broker: href, clientId: id })),
-		);
+		this.#connections = this.#clients.flatMap(([client, id]) => {
+			const keepsSession = client === consumer && this.reads !== "never" && !settings.cleanSession;
+			return settings.brokers.map(({ href }) => ({ broker: href, clientId: id, keepsSession }));
+		});
 	}
 
 	start(): void {

@@ -123,7 +123,7 @@ class Demo {
 		);
 		sidecarUrl = sidecar.url;
 		this.#introduce(broker, sidecar, app);
-		sidecar.runtime.start();
+		await sidecar.start();
 		const silence = setInterval(() => this.#onSilence(sidecar), SILENCE_MS);
 		await using device = await this.#startDevice(broker, () => silence.refresh());
 		await this.#stop.reason;

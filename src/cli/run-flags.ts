@@ -14,6 +14,12 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "app-health-probe-timeout", value: "MS", help: "how long it may take to answer, at most the interval (500)" },
 	{ name: "app-health-threshold", value: "N", help: "so many failures in a row make it unhealthy (3)" },
 	{ name: "resources-path", value: "DIR", help: "folder with component YAML; may be repeated" },
+	{ name: "hot-reload", help: "take up changed components, secrets and certificates while it runs (true)" },
+	{
+		name: "hot-reload-reconcile-interval",
+		value: "DURATION",
+		help: "look at them so often, whatever the system tells (1m)",
+	},
 	{ name: "dapr-http-port", value: "PORT", help: "port of the HTTP API (3500; 0: any free one)" },
 	{
 		name: "dapr-grpc-port",
@@ -65,7 +71,6 @@ export const RUN_FLAGS: readonly Flag[] = [
 	{ name: "dapr-public-listen-address", value: "HOST", ignored: "later" },
 	{ name: "disable-builtin-k8s-secret-store", ignored: "later" },
 	{ name: "disable-init-endpoints", value: "LIST", ignored: "later" },
-	{ name: "hot-reload-reconcile-interval", value: "SECONDS", ignored: "later" },
 	{ name: "mode", value: "MODE", ignored: "later" },
 
 	{ name: "actors-disseminate-timeout", value: "DURATION", ignored: "daprd" },

@@ -29,6 +29,8 @@ describe("readRunRequest", () => {
 			appProbeTimeoutMs: 3_000,
 			appHealthCheck: undefined,
 			resourcesPaths: ["res"],
+			hotReload: true,
+			reconcileIntervalMs: 60_000,
 			httpPort: 3_500,
 			grpcPort: undefined,
 			socketPaths: undefined,

@@ -26,6 +26,10 @@ export interface RunOptions {
 	/** Absent: the app is not asked whether it is well. */
 	readonly appHealthCheck: AppHealthCheck | undefined;
 	readonly resourcesPaths: readonly string[];
+	/** Changes in component files are taken up while it runs. */
+	readonly hotReload: boolean;
+	/** How often they are looked at where the system tells of no change. */
+	readonly reconcileIntervalMs: number;
 	readonly httpPort: number;
 	/** Undefined: 50001, or any free one where that is taken. */
 	readonly grpcPort: number | undefined;
@@ -125,6 +129,8 @@ function readRunOptions(flags: FlagValues, httpPort: number, command: readonly s
 		appProbeTimeoutMs: flags.durationMs("app-binding-options-timeout") || 3_000,
 		appHealthCheck: readAppHealthCheck(flags),
 		resourcesPaths: readResourcesPaths(flags),
+		hotReload: flags.boolean("hot-reload") ?? true,
+		reconcileIntervalMs: flags.durationMs("hot-reload-reconcile-interval") || 60_000,
 		httpPort,
 		// One that nobody chose makes way.
 		grpcPort: grpcPort ?? ([appPort, httpPort].includes(DEFAULT_GRPC_PORT) ? 0 : undefined),

@@ -28,6 +28,7 @@ class Run {
 	/** Lines of the app that nobody read. */
 	#appLinesLost = 0;
 	readonly #stop = new StopRequest();
+	#sidecar: OpenSidecar | undefined;
 	#app: ChildApp | undefined;
 	/** Set when it was the app that ended the run. */
 	#appExitCode: number | undefined;
@@ -44,17 +45,19 @@ class Run {
 
 	/** Resolves with the exit code; rejects when it can't be started. */
 	async toTheEnd(): Promise<number> {
-		watchProcess(this.#stop, this.#logger, () => {
+		const onExit = () => {
 			this.#app?.kill();
 			this.#log.flush();
 			for (const stream of [this.#stdout, this.#stderr]) stream.flushSync(LAST_LINES_MS);
-		});
+		};
+		watchProcess(this.#stop, this.#logger, onExit, () => this.#reload());
 		const sidecar = await this.#open();
+		this.#sidecar = sidecar;
 		if (sidecar.metricsUrl !== undefined) this.#logger.info(`metrics on ${sidecar.metricsUrl}`);
 		this.#logger.info(`gRPC on ${sidecar.grpcTarget}`);
 		this.#logger.info(`listening on ${sidecar.url}`);
 		try {
-			sidecar.runtime.start();
+			await sidecar.start();
 			this.#app = await this.#startApp(sidecar);
 		} catch (error) {
 			await sidecar.close();
@@ -68,6 +71,13 @@ class Run {
 		const finished = await this.#close(sidecar);
 		this.#logger.info("stopped");
 		return this.#appExitCode ?? (finished ? 0 : EXIT_UNFINISHED);
+	}
+
+	#reload(): void {
+		this.#logger.info("SIGHUP: looking for what has changed");
+		this.#sidecar?.reload().catch((error: unknown) => {
+			this.#logger.warn(`nothing is reloaded: ${error instanceof Error ? error.message : error}`);
+		});
 	}
 
 	async #open(): Promise<OpenSidecar> {

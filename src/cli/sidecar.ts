@@ -8,9 +8,10 @@ import type { Logger } from "../diagnostics/logger.js";
 import { Metrics } from "../diagnostics/metrics.js";
 import { reportLogger } from "../diagnostics/report-logger.js";
 import type { AppChannel } from "../runtime/app-channel.js";
-import { LoadError, loadComponents } from "../runtime/load-components.js";
-import type { Registry } from "../runtime/registry.js";
-import { Runtime } from "../runtime/runtime.js";
+import { ComponentReloader } from "../runtime/component-reloader.js";
+import { FileWatch } from "../runtime/file-watch.js";
+import { Runtime, type RuntimeOptions } from "../runtime/runtime.js";
+import { ComponentFiles } from "./component-files.js";
 import { isPortTaken } from "./port-taken.js";
 import { createRegistry } from "./registry.js";
 import { DEFAULT_GRPC_PORT, type RunOptions } from "./run-options.js";
@@ -34,8 +35,8 @@ export interface OpenSidecarOptions {
 	readonly onShutdown: (force: boolean) => void;
 }
 
-/** A sidecar that serves its API. Disposing it stops it gracefully. */
-export interface OpenSidecar extends AsyncDisposable {
+/** Where the API of a sidecar is. */
+interface ServedApi {
 	/** `http://127.0.0.1:3500`, with the real port; `unix:` and the path of a socket file. */
 	readonly url: string;
 	/** Absent with a socket file. */
@@ -47,7 +48,17 @@ export interface OpenSidecar extends AsyncDisposable {
 	/** `http://127.0.0.1:9090/metrics`. Absent without metrics. */
 	readonly metricsUrl: string | undefined;
 	readonly metricsPort: number | undefined;
+	/** Closes the API, then the runtime. Idempotent. */
+	close(): Promise<void>;
+}
+
+/** A sidecar that serves its API. Disposing it stops it gracefully. */
+export interface OpenSidecar extends ServedApi, AsyncDisposable {
 	readonly runtime: Runtime;
+	/** Connects to the brokers, looks for the app, and watches the component files. */
+	start(): Promise<void>;
+	/** Takes up at once what has changed in the component files and in what they name. Rejects when it stops. */
+	reload(): Promise<void>;
 	/** First half of a graceful stop: nothing more goes to the app, the API still serves. False when handlers were left running. */
 	drain(): Promise<boolean>;
 	/** Second half: closes the API, then the connections to brokers and app. Idempotent. */
@@ -55,55 +66,68 @@ export interface OpenSidecar extends AsyncDisposable {
 }
 
 /**
- * Reads the components, checks them and serves the API; no broker is connected before `runtime.start()`.
+ * Reads the components, checks them and serves the API; no broker is connected before `start()`.
  * Rejects with one or more ConfigurationErrors and SecretErrors, and leaves nothing open then.
  */
 export async function openSidecar(given: OpenSidecarOptions): Promise<OpenSidecar> {
 	const { options, env, logger } = given;
-	const registry = createRegistry(env, given.cwd);
 	const metrics = createMetrics(given);
 	const log = reportLogger(logger);
-	const { components, problems } = await load(given, registry);
+	const registry = createRegistry(env, given.cwd);
+	const files = new ComponentFiles({ options, env, registry, logger });
+	const watch = createWatch(options, () => reloader.soon());
+	await watch?.start();
+	const first = await files.load();
+	const onReport: RuntimeOptions["onReport"] & {} = (component, report) => {
+		metrics?.report(component, report);
+		log(component, report);
+		reloader.reported(component, report);
+	};
 	const runtime = new Runtime({
-		components,
+		components: first.components,
 		registry,
 		appChannel: await createAppChannel(options, env),
 		appHealth: options.appHealthCheck,
 		gracePeriodMs: options.gracePeriodMs,
-		onReport: (component, report) => {
-			metrics?.report(component, report);
-			log(component, report);
-		},
+		onReport,
 		meter: metrics?.meter,
 	});
+	const reloader = new ComponentReloader({ runtime, load: () => files.load(), watch, onReport });
+	const problems = [...first.problems];
 	await runtime.init().catch((error) => problems.push(error));
 	try {
 		if (problems.length > 0) throw new AggregateError(problems, "the components can't be used");
-		return await serve(given, runtime, metrics);
+		const api = await serve(given, runtime, metrics);
+		const close = async () => {
+			reloader.close();
+			await api.close();
+		};
+		return {
+			...api,
+			runtime,
+			async start() {
+				runtime.start();
+				await reloader.start(first.secretFiles);
+			},
+			reload: () => reloader.now(),
+			drain: () => runtime.drain(),
+			close,
+			async [Symbol.asyncDispose]() {
+				await runtime.drain();
+				await close();
+			},
+		};
 	} catch (error) {
 		metrics?.[Symbol.dispose]();
+		reloader.close();
 		await runtime.close();
 		throw error;
 	}
 }
 
-/** What is wrong in one file must not hide what is wrong in another: the problems go along with what could be loaded. */
-async function load({ options, env, logger }: OpenSidecarOptions, registry: Registry) {
-	const problems: unknown[] = [];
-	try {
-		const components = await loadComponents({
-			paths: options.resourcesPaths,
-			appId: options.appId,
-			namespace: env.NAMESPACE || undefined,
-			env,
-			registry,
-			onWarning: (message) => logger.warn(message),
-		});
-		return { components, problems };
-	} catch (error) {
-		problems.push(error);
-		return { components: error instanceof LoadError ? error.components : [], problems };
-	}
+function createWatch(options: RunOptions, onChange: () => void): FileWatch | undefined {
+	if (!options.hotReload) return undefined;
+	return new FileWatch({ folders: options.resourcesPaths, intervalMs: options.reconcileIntervalMs, onChange });
 }
 
 function createMetrics({ options, env, logLinesDropped = () => 0 }: OpenSidecarOptions): Metrics | undefined {
@@ -111,7 +135,7 @@ function createMetrics({ options, env, logLinesDropped = () => 0 }: OpenSidecarO
 	return new Metrics({ appId: options.appId, namespace: env.NAMESPACE ?? "", logLinesDropped });
 }
 
-async function serve(given: OpenSidecarOptions, runtime: Runtime, metrics: Metrics | undefined): Promise<OpenSidecar> {
+async function serve(given: OpenSidecarOptions, runtime: Runtime, metrics: Metrics | undefined): Promise<ServedApi> {
 	const { options, env, logger, onShutdown } = given;
 	const sidecar = new Sidecar({
 		appId: options.appId,
@@ -168,13 +192,7 @@ async function serve(given: OpenSidecarOptions, runtime: Runtime, metrics: Metri
 		grpcPort: options.socketPaths === undefined ? Number(/\d+$/.exec(grpc.target)?.[0]) : undefined,
 		metricsUrl: metricsServer?.url,
 		metricsPort: metricsServer?.port,
-		runtime,
-		drain: () => runtime.drain(),
 		close,
-		async [Symbol.asyncDispose]() {
-			await runtime.drain();
-			await close();
-		},
 	};
 }
 

@@ -79,7 +79,7 @@ async function look({ paths, appId, format: _ }: ValidateOptions, env: Environme
 	const all = [...components, ...unresolved.map(({ component }) => component)];
 	try {
 		const onReport = (_component: string | undefined, { message }: Report) => warn(message);
-		const loaded = await initBindings({ components: all, registry, gracePeriodMs: 0, onReport });
+		const loaded = await initBindings(all, { registry, onReport });
 		await Promise.all([...loaded.values()].map(({ binding }) => binding.close()));
 	} catch (error) {
 		fail(flatten(error).filter((one) => !isOfUnresolved(one, unresolved)));

@@ -6,12 +6,15 @@ export const EXIT_UNFINISHED = 1;
 /** A bug: the state is unknown, so nothing goes on. As in BSD's sysexits.h. */
 const EXIT_BUG = 70;
 
-/** Asks for the end when the process is told to end, and ends it at once at the second time, or at a bug. `onExit` runs last of all, and may not wait. */
-export function watchProcess(stop: StopRequest, logger: Logger, onExit: () => void): void {
+/**
+ * Asks for the end when the process is told to end, and ends it at once at the second time, or at a bug. `onExit` runs last of all, and may
+ * not wait. `onHangUp`: what SIGHUP does in place of that.
+ */
+export function watchProcess(stop: StopRequest, logger: Logger, onExit: () => void, onHangUp?: () => void): void {
 	stop.listen((signal) => {
 		logger.warn(`${signal} again: ending at once`);
 		process.exit(EXIT_UNFINISHED);
-	});
+	}, onHangUp);
 	process.on("exit", onExit);
 	process.on("uncaughtException", (error) => {
 		logger.fatal("a bug: the state is unknown, ending", { error, stack: error.stack });

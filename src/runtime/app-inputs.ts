@@ -10,6 +10,8 @@ import type { CallMeter, RuntimeHealth } from "./runtime.js";
 export interface NamedInput {
 	readonly name: string;
 	readonly binding: InputBinding;
+	/** The app has said that it wants its events: it is not asked again. */
+	readonly isWanted?: boolean;
 }
 
 export interface AppInputsOptions {
@@ -22,6 +24,13 @@ export interface AppInputsOptions {
 	readonly meter?: CallMeter | undefined;
 	/** Invokes the output bindings that an app names in its answer. */
 	readonly invoke: FollowUpsOptions["invoke"];
+}
+
+interface StartedInput {
+	readonly binding: InputBinding;
+	readonly starter: InputStarter;
+	/** Ends the asking for this one. */
+	readonly ending: AbortController;
 }
 
 /** Why an app takes no events: for machines, for the bindings and for people. */
@@ -37,7 +46,9 @@ export class AppInputs {
 	readonly #asking = new AbortController();
 	readonly #watch: AppWatch;
 	readonly #followUps: FollowUps;
-	readonly #starters: readonly InputStarter[];
+	/** By component. */
+	readonly #inputs = new Map<string, StartedInput>();
+	#hasStarted = false;
 
 	constructor(options: AppInputsOptions) {
 		this.#options = options;
@@ -45,17 +56,21 @@ export class AppInputs {
 		this.#followUps = new FollowUps({ invoke, onReport });
 		setMaxListeners(0, this.#watching.signal, this.#asking.signal);
 		this.#watch = new AppWatch(channel, (state) => this.#changed(state), this.#watching.signal, { health });
-		this.#starters = inputs.map(
-			({ name, binding }) =>
-				new InputStarter({
-					name,
-					binding,
-					channel,
-					watch: this.#watch,
-					handler: this.#handler(name, binding.route),
-					onReport: (report) => onReport(name, report),
-				}),
-		);
+		for (const input of inputs) this.#inputs.set(input.name, this.#prepare(input));
+	}
+
+	#prepare({ name, binding, isWanted = false }: NamedInput): StartedInput {
+		const { channel, onReport } = this.#options;
+		const starter = new InputStarter({
+			name,
+			binding,
+			isWanted,
+			channel,
+			watch: this.#watch,
+			handler: this.#handler(name, binding.route),
+			onReport: (report) => onReport(name, report),
+		});
+		return { binding, starter, ending: new AbortController() };
 	}
 
 	/** Begins, in the background. */
@@ -63,9 +78,29 @@ export class AppInputs {
 		this.#pause(troubles.away.reason);
 		this.#report("info", "app-awaited", `looking for the app at ${this.#options.channel.address}`);
 		this.#inBackground(this.#watch.run(), this.#watching.signal);
-		for (const starter of this.#starters) {
-			this.#inBackground(starter.run(this.#asking.signal), this.#asking.signal);
-		}
+		for (const input of this.#inputs.values()) this.#ask(input);
+	}
+
+	#ask({ starter, ending }: StartedInput): void {
+		const signal = AbortSignal.any([this.#asking.signal, ending.signal]);
+		this.#inBackground(starter.run(signal), signal);
+	}
+
+	/** One more input, once start() was called; of the same name there must be none. */
+	add(input: NamedInput): void {
+		const prepared = this.#prepare(input);
+		this.#inputs.set(input.name, prepared);
+		const { state } = this.#watch;
+		if (state !== "open") input.binding.pause(troubles[state].reason);
+		this.#ask(prepared);
+	}
+
+	/** Asks for this input no more. Returns whether the app gets its events. What reads goes on reading. */
+	remove(name: string): boolean {
+		const input = this.#inputs.get(name);
+		this.#inputs.delete(name);
+		input?.ending.abort();
+		return input?.starter.isReading ?? false;
 	}
 
 	/** Asks the app for no more events. What reads goes on reading, and the app is watched. */
@@ -112,11 +147,11 @@ export class AppInputs {
 	}
 
 	#changed(state: AppState): void {
-		const { channel, health, inputs } = this.#options;
+		const { channel, health } = this.#options;
 		if (state === "open") {
 			const words = health === undefined ? "listens" : "listens and is healthy";
 			this.#report("info", "app-reachable", `the app at ${channel.address} ${words}`);
-			for (const { binding } of inputs) binding.resume();
+			for (const { binding } of this.#inputs.values()) binding.resume();
 		} else {
 			this.#pause(troubles[state].reason);
 			this.#report("warn", troubles[state].code, this.#trouble(state));
@@ -124,7 +159,7 @@ export class AppInputs {
 	}
 
 	#pause(reason: string): void {
-		for (const { binding } of this.#options.inputs) binding.pause(reason);
+		for (const { binding } of this.#inputs.values()) binding.pause(reason);
 	}
 
 	#trouble(state: keyof typeof troubles): string {
@@ -138,7 +173,14 @@ export class AppInputs {
 	/** True once the app's port was open and, without a health check, every input was asked about. */
 	get started(): boolean {
 		// dapr: pkg/runtime/runtime.go, an app that is never well does not keep its sidecar from starting.
-		return this.#watch.found && (this.#options.health !== undefined || this.#starters.every(({ asked }) => asked));
+		this.#hasStarted ||=
+			this.#watch.found && (this.#options.health !== undefined || this.#starters.every(({ asked }) => asked));
+		// An input that is added later does not take it back.
+		return this.#hasStarted;
+	}
+
+	get #starters(): readonly InputStarter[] {
+		return [...this.#inputs.values()].map(({ starter }) => starter);
 	}
 
 	/** Whether the app takes events. */

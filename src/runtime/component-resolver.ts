@@ -1,12 +1,15 @@
 import { ConfigurationError } from "../errors.js";
 import { type ComponentManifest, describeComponent, type MetadataItem } from "./component-manifest.js";
+import type { DrawnUuids } from "./drawn-uuids.js";
+import { digestNamedFile } from "./named-file.js";
 import { type FilledText, fillPlaceholders, type PlaceholderValues } from "./placeholders.js";
 import type { ResolvedComponent } from "./runtime.js";
 import { type ReferenceTargets, SecretResolver } from "./secret-resolver.js";
 
 /** What resolving a component takes. */
 export interface ResolveOptions extends ReferenceTargets {
-	readonly placeholders: PlaceholderValues;
+	readonly placeholders: Omit<PlaceholderValues, "uuid">;
+	readonly uuids: DrawnUuids;
 	readonly onWarning: (message: string) => void;
 }
 
@@ -35,6 +38,7 @@ export async function resolveComponent(
 	const properties: Record<string, string> = Object.create(null);
 	const sources: Record<string, string> = Object.create(null);
 	const templated: string[] = [];
+	const files: Record<string, string> = Object.create(null);
 	const problems: unknown[] = [];
 	const unresolved: string[] = [];
 	for (const item of manifest.metadata) {
@@ -45,13 +49,16 @@ export async function resolveComponent(
 			properties[item.name] = filled.text;
 			sources[item.name] = item.source;
 			if (filled.random) templated.push(item.name);
+			const file = await digestNamedFile(filled.text);
+			if (file !== undefined) files[file.path] = file.digest;
 		} catch (problem) {
 			problems.push(problem);
 			unresolved.push(item.name);
 		}
 	}
 	const { name, type, version, source, ignoreErrors } = manifest;
-	const component = { name, type, version, properties, sources, templated, source, ignoreErrors };
+	const hasSecrets = manifest.metadata.some(({ secretKeyRef }) => secretKeyRef !== undefined);
+	const component = { name, type, version, properties, sources, templated, files, hasSecrets, source, ignoreErrors };
 	if (problems.length > 0) throw new UnresolvedError(problems, component, unresolved);
 	return component;
 }
@@ -59,7 +66,8 @@ export async function resolveComponent(
 function fill(manifest: ComponentManifest, item: MetadataItem, text: string, options: ResolveOptions): FilledText {
 	// dapr: pkg/runtime/processor/binding/binding.go takes the route as it stands.
 	if (item.name === "route") return { text, random: false, missing: [], misspelt: [] };
-	const filled = fillPlaceholders(text, options.placeholders);
+	const uuid = (occurrence: number) => options.uuids.get(manifest.name, item.name, occurrence);
+	const filled = fillPlaceholders(text, { ...options.placeholders, uuid });
 	const where = `${describeComponent(manifest.name, item.source)}: field ${JSON.stringify(item.name)}`;
 	if (filled.missing.length > 0) {
 		throw new ConfigurationError(`${where}: {podName} needs the environment variable POD_NAME, which is not set`, {

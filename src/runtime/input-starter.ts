@@ -8,6 +8,8 @@ export interface InputStarterOptions {
 	/** The component's name. */
 	readonly name: string;
 	readonly binding: InputBinding;
+	/** The app has said so already, and is not asked. */
+	readonly isWanted: boolean;
 	readonly channel: AppChannel;
 	readonly watch: AppWatch;
 	/** Gets the events once the binding reads. */
@@ -41,6 +43,11 @@ export class InputStarter {
 		return this.#asked;
 	}
 
+	/** True once the app gets its events. */
+	get isReading(): boolean {
+		return this.#state === "reading";
+	}
+
 	/** True while the component is an output only, because the app wants none of its events. */
 	get declined(): boolean {
 		return this.#state === "declined";
@@ -48,7 +55,7 @@ export class InputStarter {
 
 	/** Goes on until the binding reads. Rejects when `signal` aborts, and only then. */
 	async run(signal: AbortSignal): Promise<void> {
-		if (this.#options.binding.reads === "ask") await this.#untilWanted(signal);
+		if (this.#options.binding.reads === "ask" && !this.#options.isWanted) await this.#untilWanted(signal);
 		this.#asked = true;
 		await this.#read();
 	}

@@ -42,6 +42,8 @@ spec:
 				properties: { url: "tcp://localhost", consumerID: "app-pod-0-default.app", retain: "true", route: "/{appID}" },
 				sources: { url: at(9), consumerID: at(11), retain: at(13), route: at(17) },
 				templated: [],
+				files: {},
+				hasSecrets: false,
 			},
 		]);
 	});

@@ -4,6 +4,7 @@ import { type ComponentFolders, readComponentFolders } from "./component-loader.
 import { type ComponentManifest, describeComponent } from "./component-manifest.js";
 import { type ResolveOptions, resolveComponent, UnresolvedError } from "./component-resolver.js";
 import { type Selection, type SelectionOptions, selectComponents } from "./component-selection.js";
+import { DrawnUuids } from "./drawn-uuids.js";
 import { Findings } from "./findings.js";
 import type { ResolvedComponent } from "./runtime.js";
 
@@ -15,6 +16,12 @@ export interface LoadOptions extends SelectionOptions {
 	readonly takesFiles?: boolean;
 	/** For `envRef`, and `{podName}` (POD_NAME). */
 	readonly env: Readonly<Record<string, string | undefined>>;
+	/** What `{uuid}` stands for; for whoever loads more than once. Default: drawn anew. */
+	readonly uuids?: DrawnUuids;
+	/** Nothing to use is no error. Default false. */
+	readonly allowNone?: boolean;
+	/** Hears of each file that a secret store reads. */
+	readonly onSecretFile?: (path: string) => void;
 }
 
 /** What is wrong in the component folders, and what could be loaded all the same: for those who go on to find the rest. */
@@ -46,7 +53,7 @@ export async function loadComponents(options: LoadOptions): Promise<readonly Res
 	findings.add(folders.problems);
 	const selection = selectComponents(folders.documents, options, findings);
 	const { components, unresolved } = await resolveAll(selection, options, findings);
-	if (components.length === 0 && findings.problems.length === 0) {
+	if (components.length === 0 && findings.problems.length === 0 && options.allowNone !== true) {
 		findings.add([nothingUsable(folders, selection, options)]);
 	}
 	if (findings.problems.length === 0) return components;
@@ -62,7 +69,8 @@ async function resolveAll(
 	const unusableStores = new Map(selection.unusableStores);
 	const { appId, namespace, env, registry, onWarning } = options;
 	const placeholders = { appId: appId ?? "app-id", namespace, podName: env.POD_NAME };
-	const resolveOptions: ResolveOptions = { stores, unusableStores, env, placeholders, onWarning };
+	const { uuids = new DrawnUuids() } = options;
+	const resolveOptions: ResolveOptions = { stores, unusableStores, env, placeholders, uuids, onWarning };
 
 	const bindings: ComponentManifest[] = [];
 	for (const manifest of selection.manifests) {
@@ -74,6 +82,7 @@ async function resolveAll(
 		try {
 			await openStore(store, manifest, resolveOptions);
 			stores.set(manifest.name, store);
+			for (const file of store.files ?? []) options.onSecretFile?.(file);
 		} catch (error) {
 			findings.add([error], manifest.ignoreErrors);
 			unusableStores.set(manifest.name, `could not be opened (${manifest.source})`);
@@ -90,6 +99,7 @@ async function resolveAll(
 			if (error instanceof UnresolvedError) unresolved.push(error);
 		}
 	}
+	await Promise.allSettled([...stores.values()].map((store) => store.close?.()));
 	return { components, unresolved };
 }
 

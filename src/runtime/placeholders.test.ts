@@ -1,7 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { fillPlaceholders } from "./placeholders.js";
 
-const VALUES = { appId: "orders", namespace: "shop", podName: "orders-0" };
+const VALUES = { appId: "orders", namespace: "shop", podName: "orders-0", uuid: () => randomUUID() };
 const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 
 it("replaces the app id, the pod's name and the namespace with the app id", () => {

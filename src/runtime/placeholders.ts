@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { nearestName } from "../bindings/nearest-name.js";
 
 /** What the placeholders stand for. */
@@ -8,6 +7,8 @@ export interface PlaceholderValues {
 	readonly namespace: string | undefined;
 	/** The environment variable POD_NAME. */
 	readonly podName: string | undefined;
+	/** What the n-th `{uuid}` of the text stands for, from 0. */
+	readonly uuid: (occurrence: number) => string;
 }
 
 /** A text whose placeholders are replaced. */
@@ -26,18 +27,17 @@ const MAX_SLIPS = 2;
 const NAMES = ["{uuid}", "{appID}", "{podName}", "{namespace}"] as const;
 
 /**
- * Replaces Dapr's placeholders: each `{uuid}` by a fresh UUID, `{appID}`, `{podName}`, and `{namespace}` by
+ * Replaces Dapr's placeholders: each `{uuid}` by a UUID of its own, `{appID}`, `{podName}`, and `{namespace}` by
  * `<namespace>.<app id>`. Names count exactly as written.
  */
 export function fillPlaceholders(text: string, values: PlaceholderValues): FilledText {
 	const missing = new Set<string>();
 	const misspelt: { written: string; meant: string }[] = [];
-	let random = false;
+	let uuids = 0;
 	const filled = text.replace(/\{[a-z]{2,20}\}/gi, (written) => {
 		switch (written) {
 			case "{uuid}":
-				random = true;
-				return randomUUID();
+				return values.uuid(uuids++);
 			case "{appID}":
 				return values.appId;
 			case "{namespace}":
@@ -53,5 +53,5 @@ export function fillPlaceholders(text: string, values: PlaceholderValues): Fille
 			}
 		}
 	});
-	return { text: filled, random, missing: [...missing], misspelt };
+	return { text: filled, random: uuids > 0, missing: [...missing], misspelt };
 }

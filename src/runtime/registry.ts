@@ -2,13 +2,16 @@ import assert from "node:assert";
 import type { Binding } from "../bindings/binding.js";
 import type { SecretStore } from "../secretstores/secret-store.js";
 
+/** Makes a binding. `replaced`: bindings of any type that are about to be closed, whose sessions it may go on with. */
+export type CreateBinding = (replaced: readonly Binding[]) => Binding;
+
 /** Which component types there are, and how one is made. Types are compared without regard to case after the first dot, as in Dapr. */
 export class Registry {
-	readonly #bindings = new Map<string, () => Binding>();
+	readonly #bindings = new Map<string, CreateBinding>();
 	readonly #secretStores = new Map<string, () => SecretStore>();
 
 	/** Registers a binding's type. A type can be registered once. */
-	binding(type: string, create: () => Binding): this {
+	binding(type: string, create: CreateBinding): this {
 		return this.#register(this.#bindings, type, create);
 	}
 
@@ -17,9 +20,9 @@ export class Registry {
 		return this.#register(this.#secretStores, type, create);
 	}
 
-	/** Undefined when there is no such type. */
-	createBinding(type: string): Binding | undefined {
-		return this.#bindings.get(typeKey(type))?.();
+	/** Undefined when there is no such type. `replaced`: those whose place it takes. */
+	createBinding(type: string, replaced: readonly Binding[] = []): Binding | undefined {
+		return this.#bindings.get(typeKey(type))?.(replaced);
 	}
 
 	/** Undefined when there is no such type. */
@@ -32,7 +35,7 @@ export class Registry {
 		return [...this.#bindings.keys(), ...this.#secretStores.keys()];
 	}
 
-	#register<Item>(factories: Map<string, () => Item>, type: string, create: () => Item): this {
+	#register<Create>(factories: Map<string, Create>, type: string, create: Create): this {
 		assert(!this.types.includes(typeKey(type)), `component type ${type} is registered twice`);
 		factories.set(typeKey(type), create);
 		return this;

@@ -122,7 +122,7 @@ describe("init", () => {
 		expect(bindings.map(({ started }) => started)).toEqual([0, 1]);
 	});
 
-	const connection = { broker: "tcp://broker:1883", clientId: "same" };
+	const connection = { broker: "tcp://broker:1883", clientId: "same", keepsSession: true };
 
 	test("two components with one client identifier on one broker are an error that names both files", async () => {
 		const { runtime } = host([{ connections: [connection] }, { connections: [{ ...connection }] }]);

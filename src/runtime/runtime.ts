@@ -6,12 +6,14 @@ import type {
 	InvokeResponse,
 	Report,
 } from "../bindings/binding.js";
-import { NotFoundError, StateError } from "../errors.js";
+import { NotFoundError, PublishError, StateError } from "../errors.js";
 import type { AppChannel } from "./app-channel.js";
 import { AppInputs } from "./app-inputs.js";
 import type { AppState, HealthCheck } from "./app-watch.js";
-import { initBindings, type LoadedBinding } from "./init-bindings.js";
+import { initBindings } from "./init-bindings.js";
+import type { LoadedBinding } from "./loaded-binding.js";
 import type { Registry } from "./registry.js";
+import { type ReloadResult, reload } from "./reload.js";
 
 /** A component in scope whose secrets, environment references and placeholders are resolved. */
 export interface ResolvedComponent {
@@ -24,6 +26,10 @@ export interface ResolvedComponent {
 	readonly sources: Readonly<Record<string, string>>;
 	/** The properties whose value held `{uuid}`, by the name as written: they differ at each start. */
 	readonly templated?: readonly string[];
+	/** A digest of each file that a value names (`file:PATH`), by its path. */
+	readonly files?: Readonly<Record<string, string>>;
+	/** Some of its properties come from a secret store. */
+	readonly hasSecrets?: boolean;
 	/** `file:line` of the document. */
 	readonly source: string;
 	readonly ignoreErrors: boolean;
@@ -74,10 +80,14 @@ export interface RuntimeHealth {
 /** The host: components on one side, the app on the other. */
 export class Runtime {
 	readonly #options: RuntimeOptions;
-	#bindings: ReadonlyMap<string, LoadedBinding> = new Map();
+	#bindings = new Map<string, LoadedBinding>();
 	#app: AppInputs | undefined;
 	#phase: "new" | "initialised" | "running" | "draining" | "closed" = "new";
 	readonly #grace = new AbortController();
+	/** Reloads run one after the other. */
+	#reloading: Promise<unknown> = Promise.resolve();
+	/** Why components run as they were before a change, in words; undefined: all are as they should be. */
+	#outdated: string | undefined;
 	#drained: Promise<boolean> | undefined;
 	#closed: Promise<void> | undefined;
 
@@ -88,7 +98,7 @@ export class Runtime {
 	/** Init of every component. Rejects with one ConfigurationError per problem in an AggregateError, after all were tried; nothing stays open then. */
 	async init(): Promise<void> {
 		if (this.#phase !== "new") throw new StateError("the runtime was initialised before");
-		this.#bindings = await initBindings(this.#options);
+		this.#bindings = new Map(await initBindings(this.#options.components, this.#options));
 		this.#phase = "initialised";
 	}
 
@@ -113,6 +123,30 @@ export class Runtime {
 		this.#app.start();
 	}
 
+	/**
+	 * Runs these components from now on: what has changed is exchanged while messages flow, the rest is not touched, and what can't be used
+	 * leaves the old one running. Components that are not among them end where `removes` says so. Resolves when all of it is done; rejects with StateError before start() and when the runtime stops.
+	 */
+	reload(components: readonly ResolvedComponent[], removes: (name: string) => boolean): Promise<ReloadResult> {
+		const done = this.#reloading.then(() => {
+			if (this.#phase !== "running") throw new StateError(`nothing can be reloaded: the runtime is ${this.#phase}`);
+			return reload(components, removes, {
+				options: this.#options,
+				bindings: this.#bindings,
+				app: this.#app,
+				ending: this.#grace.signal,
+				isRunning: () => this.#phase === "running",
+			});
+		});
+		this.#reloading = done.catch(() => {});
+		return done;
+	}
+
+	/** Sets what readiness says of changes that could not be taken up; undefined: nothing. */
+	set outdated(why: string | undefined) {
+		this.#outdated = why;
+	}
+
 	get #loaded(): readonly LoadedBinding[] {
 		return [...this.#bindings.values()];
 	}
@@ -128,12 +162,13 @@ export class Runtime {
 		if (operation === "") {
 			throw new NotFoundError("operation field is missing from request", { kind: "operation", missing: operation });
 		}
-		const binding = this.#bindings.get(name)?.binding;
-		if (binding?.writes !== true) {
+		const loaded = this.#bindings.get(name);
+		if (loaded?.binding.writes !== true) {
 			throw new NotFoundError(`couldn't find output binding ${name}`, { kind: "binding", missing: name });
 		}
-		if (!binding.operations.includes(operation)) {
-			const known = binding.operations.join(" ");
+		const { operations } = loaded.binding;
+		if (!operations.includes(operation)) {
+			const known = operations.join(" ");
 			throw new NotFoundError(
 				`binding ${name} does not support operation ${operation}. supported operations:${known}`,
 				{
@@ -143,15 +178,31 @@ export class Runtime {
 			);
 		}
 		const { meter } = this.#options;
-		if (meter === undefined) return binding.invoke(request, signal);
+		if (meter === undefined) return this.#invoke(loaded, request, signal);
 		const startedAt = performance.now();
 		let succeeded = false;
 		try {
-			const response = await binding.invoke(request, signal);
+			const response = await this.#invoke(loaded, request, signal);
 			succeeded = true;
 			return response;
 		} finally {
 			meter.invoked(name, operation, performance.now() - startedAt, succeeded);
+		}
+	}
+
+	/** What the old one had not sent when it was exchanged, the new one sends. */
+	async #invoke(
+		loaded: LoadedBinding,
+		request: InvokeRequest,
+		signal?: Cancellation,
+	): Promise<InvokeResponse | undefined> {
+		try {
+			return await loaded.invoke(request, signal);
+		} catch (error) {
+			const successor = this.#bindings.get(loaded.component.name);
+			const isUnsent = error instanceof PublishError && error.outcome === "not-sent";
+			if (!isUnsent || successor === undefined || successor === loaded || signal?.aborted) throw error;
+			return await successor.invoke(request, signal);
 		}
 	}
 
@@ -166,6 +217,11 @@ export class Runtime {
 	/** Whether the app takes events; undefined without an app, and before start(). */
 	get appState(): AppState | undefined {
 		return this.#app?.state;
+	}
+
+	/** Those that run, as they were resolved; holds the secrets. */
+	get resolved(): readonly ResolvedComponent[] {
+		return this.#loaded.map(({ component }) => component);
 	}
 
 	/** Those that passed init. */
@@ -196,6 +252,7 @@ export class Runtime {
 		} else if (this.#phase !== "running") {
 			yield { code: "stopping", message: "the process is stopping", blocking: true };
 		}
+		if (this.#outdated !== undefined) yield { code: "change-refused", message: this.#outdated, blocking: false };
 	}
 
 	*#componentReasons(): Iterable<RuntimeHealth["reasons"][number]> {
@@ -252,6 +309,7 @@ export class Runtime {
 		this.#phase = "closed";
 		this.#app?.close();
 		this.#grace.abort();
+		await this.#reloading;
 		this.#reportRejected(await Promise.allSettled(this.#loaded.map(({ binding }) => binding.close())), "close-failed");
 		this.#reportRejected(await Promise.allSettled([this.#options.appChannel?.close()]), "close-failed");
 	}

@@ -12,6 +12,7 @@ const MAX_FILE_BYTES = 1024 * 1024;
 /** Dapr's `secretstores.local.file`: secrets are the members of a JSON file, read once. */
 export class LocalFile implements SecretStore {
 	readonly #cwd: string;
+	files: readonly string[] = [];
 	#name = "";
 	#file = "";
 	#secrets: ReadonlyMap<string, Properties> = new Map();
@@ -32,8 +33,9 @@ export class LocalFile implements SecretStore {
 		const multiValued = readBooleanField(metadata, values, "multiValued", false);
 		this.#name = metadata.name;
 		this.#file = file;
+		this.files = [resolve(this.#cwd, file)];
 		try {
-			const text = await readSecretsFile(resolve(this.#cwd, file));
+			const text = await readSecretsFile(this.files[0]!);
 			this.#secrets = readJsonSecrets(text, { multiValued, separator: values.get("nestedSeparator") || ":" });
 		} catch (error) {
 			const problem = error instanceof Error ? error.message : String(error);

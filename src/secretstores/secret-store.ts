@@ -6,6 +6,8 @@ export interface SecretStore {
 	init(metadata: ComponentMetadata): Promise<readonly string[]>;
 	/** All values under one secret name. Rejects with SecretError, which names store and key, never a value, and says whether it may be had later. */
 	getSecret(name: string): Promise<Properties>;
+	/** The files that it reads, known once init() has passed. */
+	readonly files?: readonly string[];
 	/** Lets go of connections. */
 	close?(): Promise<void>;
 }
