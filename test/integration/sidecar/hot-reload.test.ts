@@ -258,7 +258,8 @@ auth: { secretStore: store }
 
 describeWith("mosquitto", "messages over reloads", () => {
 	test("none is lost either way, and none comes twice that was not in flight", async () => {
-		await using line = await startLine();
+		// So that there are always some at the app when a reload begins.
+		await using line = await startLine({ app: { rules: [{ delayMs: [50, 150] }] } });
 		const { broker, app, sidecar, device } = line;
 		await using observer = await connectDevice(broker.url);
 		await observer.subscribe("out/x");
