@@ -98,6 +98,14 @@ export class Mosquitto implements AsyncDisposable {
 		await this.#program?.kill();
 	}
 
+	/** Takes up other users and other access rights while it runs; resolves when it says so. */
+	async reload(changes: Pick<MosquittoOptions, "users" | "acl">): Promise<void> {
+		this.#options = { ...this.#options, ...changes };
+		await writeMosquittoFiles(this.#folder, this.#ports, this.#options);
+		this.#program?.signal("SIGHUP");
+		await this.line(/Reloading config/);
+	}
+
 	/** SIGSTOP: connections stay, nothing is read or answered. */
 	freeze(): void {
 		this.#program?.signal("SIGSTOP");
