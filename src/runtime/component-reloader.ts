@@ -41,7 +41,7 @@ export class ComponentReloader {
 	/** Before start(). */
 	#hasChanged = false;
 	#again: NodeJS.Timeout | undefined;
-	#secretsAt = 0;
+	#secretsAt = -SECRETS_EVERY_MS;
 	#isClosed = false;
 
 	constructor(options: ComponentReloaderOptions) {

@@ -61,7 +61,7 @@ auth: { secretStore: vault }
 
 		await broker.reload({ users: { app: "second", device: "d" } });
 		await expect.poll(() => logged(sidecar, "connect-refused").length, { timeout: 40_000 }).toBeGreaterThan(1);
-		expect(asked).toBeGreaterThan(2);
+		await expect.poll(() => asked, { timeout: 20_000 }).toBeGreaterThan(2);
 		await using second = await device();
 		await second.publishAll(50, (index) => ({ topic: "in/a", payload: String(50 + index) }));
 		expect((await sidecar.ready()).status).toBe(503);
