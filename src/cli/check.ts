@@ -46,7 +46,7 @@ export async function check(argv: readonly string[], env: Environment): Promise<
 
 	const say = (text: string) => void process.stdout.write(`${text}\n`);
 	const registry = createRegistry(env, process.cwd());
-	const components = await loadComponents({
+	const { components } = await loadComponents({
 		paths: rest,
 		takesFiles: true,
 		appId: flags.text("app-id"),

@@ -47,12 +47,12 @@ export class ComponentFiles {
 			},
 		};
 		try {
-			const components = await loadComponents(loadOptions);
+			const { components, resiliency } = await loadComponents(loadOptions);
 			this.#uuids.keepOnly(new Set(components.map(({ name }) => name)));
-			return { components, problems: [], secretFiles };
+			return { components, resiliency, problems: [], secretFiles };
 		} catch (error) {
 			if (!(error instanceof LoadError)) throw error;
-			return { components: error.components, problems: error.errors, secretFiles };
+			return { components: error.components, resiliency: error.resiliency, problems: error.errors, secretFiles };
 		} finally {
 			this.#warnings = warnings;
 		}

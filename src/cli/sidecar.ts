@@ -85,6 +85,7 @@ export async function openSidecar(given: OpenSidecarOptions): Promise<OpenSideca
 	};
 	const runtime = new Runtime({
 		components: first.components,
+		resiliency: first.resiliency,
 		registry,
 		appChannel: await createAppChannel(options, env),
 		appHealth: options.appHealthCheck,
@@ -92,7 +93,13 @@ export async function openSidecar(given: OpenSidecarOptions): Promise<OpenSideca
 		onReport,
 		meter: metrics?.meter,
 	});
-	const reloader = new ComponentReloader({ runtime, load: () => files.load(), watch, onReport });
+	const reloader = new ComponentReloader({
+		runtime,
+		load: () => files.load(),
+		watch,
+		resiliency: first.resiliency,
+		onReport,
+	});
 	const problems = [...first.problems];
 	await runtime.init().catch((error) => problems.push(error));
 	try {

@@ -70,7 +70,15 @@ async function look({ paths, appId, format: _ }: ValidateOptions, env: Environme
 	let unresolved: readonly UnresolvedError[] = [];
 	try {
 		const namespace = env.NAMESPACE || undefined;
-		components = await loadComponents({ paths, takesFiles: true, appId, namespace, env, registry, onWarning: warn });
+		({ components } = await loadComponents({
+			paths,
+			takesFiles: true,
+			appId,
+			namespace,
+			env,
+			registry,
+			onWarning: warn,
+		}));
 	} catch (error) {
 		fail(flatten(error));
 		if (error instanceof LoadError) ({ components, unresolved } = error);

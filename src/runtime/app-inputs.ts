@@ -1,8 +1,11 @@
 import { setMaxListeners } from "node:events";
-import type { InputBinding, ReadHandler, Report } from "../bindings/binding.js";
+import type { InputBinding, ReadHandler, ReadResponse, Report, Verdict } from "../bindings/binding.js";
+import type { CircuitBreaker } from "../resiliency/circuit-breaker.js";
+import type { Policy } from "../resiliency/policy.js";
 import type { AppChannel } from "./app-channel.js";
 import { type AppState, AppWatch, type HealthCheck } from "./app-watch.js";
 import { FollowUps, type FollowUpsOptions } from "./follow-ups.js";
+import { guardedDelivery } from "./guarded-delivery.js";
 import { InputStarter } from "./input-starter.js";
 import type { CallMeter, RuntimeHealth } from "./runtime.js";
 
@@ -22,6 +25,8 @@ export interface AppInputsOptions {
 	readonly health?: HealthCheck | undefined;
 	readonly onReport: (component: string | undefined, report: Report) => void;
 	readonly meter?: CallMeter | undefined;
+	/** The policies around the deliveries of one component; undefined: none. */
+	readonly policyFor: (component: string) => Policy | undefined;
 	/** Invokes the output bindings that an app names in its answer. */
 	readonly invoke: FollowUpsOptions["invoke"];
 }
@@ -61,16 +66,17 @@ export class AppInputs {
 
 	#prepare({ name, binding, isWanted = false }: NamedInput): StartedInput {
 		const { channel, onReport } = this.#options;
+		const ending = new AbortController();
 		const starter = new InputStarter({
 			name,
 			binding,
 			isWanted,
 			channel,
 			watch: this.#watch,
-			handler: this.#handler(name, binding.route),
+			handler: this.#handler(name, binding, AbortSignal.any([this.#asking.signal, ending.signal])),
 			onReport: (report) => onReport(name, report),
 		});
-		return { binding, starter, ending: new AbortController() };
+		return { binding, starter, ending };
 	}
 
 	/** Begins, in the background. */
@@ -132,7 +138,37 @@ export class AppInputs {
 		this.#options.onReport(undefined, { level, code, message });
 	}
 
-	#handler(name: string, route: string): ReadHandler {
+	#handler(name: string, binding: InputBinding, ending: AbortSignal): ReadHandler {
+		const { policyFor } = this.#options;
+		const deliver = this.#deliverer(name, binding.route);
+		const onHeldBack = this.#holder(binding);
+		return (event, signal) => {
+			const policy = policyFor(name);
+			if (policy === undefined) return deliver(event, signal);
+			return guardedDelivery({ policy, event, deliver, signal, ending, onHeldBack });
+		};
+	}
+
+	/** Pauses the binding until its breaker may let something through again. */
+	#holder(binding: InputBinding): (breaker: CircuitBreaker) => void {
+		let isHeld = false;
+		return (breaker) => {
+			binding.pause(`circuit breaker ${JSON.stringify(breaker.settings.name)} is open, as the app refused or broke`);
+			if (isHeld) return;
+			isHeld = true;
+			const goOn = () => {
+				isHeld = false;
+				clearTimeout(timer);
+				stopListening();
+				if (this.#watch.state === "open") binding.resume();
+			};
+			const stopListening = breaker.onChange(goOn);
+			const timer = setTimeout(goOn, breaker.openForMs);
+			timer.unref();
+		};
+	}
+
+	#deliverer(name: string, route: string): (event: ReadResponse, signal: AbortSignal) => Promise<Verdict> {
 		const { channel, meter } = this.#options;
 		return async (event, signal) => {
 			const startedAt = meter === undefined ? 0 : performance.now();

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { parseDuration } from "../bindings/duration.js";
 import { ConfigurationError } from "../errors.js";
 import type { ComponentDocument } from "./component-loader.js";
+import { filledText, formatPath, kindOf, list, map, member, text } from "./document-shape.js";
 import { scalarText, toPropertyText } from "./property-text.js";
 
 /** dapr: pkg/runtime/processor/loops/root/component.go */
@@ -122,12 +123,6 @@ export function describeComponent(name: string | undefined, source: string): str
 	return name === undefined ? `component (${source})` : `component ${JSON.stringify(name)} (${source})`;
 }
 
-const text = z.preprocess(
-	(value) => scalarText(value) ?? value,
-	z.string({ error: ({ input }) => (input === undefined ? "is missing" : `is ${kindOf(input)}, expected text`) }),
-);
-const filledText = text.refine((value) => value !== "", "is empty, expected text");
-
 const componentShape = map({
 	metadata: map({
 		name: filledText.refine(isPathSegment, {
@@ -171,55 +166,7 @@ const componentShape = map({
 	scopes: list(text),
 });
 
-/** A map whose field names count in any case, whose unknown fields are ignored and whose null fields are not there. */
-function map<Shape extends z.ZodRawShape>(shape: Shape) {
-	const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
-	const error = ({ input }: { readonly input?: unknown }) =>
-		input === undefined ? "is missing" : `is ${kindOf(input)}, expected a map`;
-	return z.preprocess(
-		(value, context) => {
-			if (!(value instanceof Map)) return value ?? undefined;
-			const fields: Record<string, unknown> = Object.create(null);
-			for (const [key, field] of value) {
-				const name = typeof key === "string" ? names.get(key.toLowerCase()) : undefined;
-				if (name === undefined) continue;
-				if (name in fields) context.addIssue({ code: "custom", path: [name], message: "is there twice" });
-				fields[name] = field ?? undefined;
-			}
-			return fields;
-		},
-		z.object(shape, { error }),
-	);
-}
-
-function list<Item extends z.ZodType>(item: Item) {
-	return z.array(item, { error: ({ input }) => `is ${kindOf(input)}, expected a list` }).default([]);
-}
-
-function member(value: unknown, name: string): unknown {
-	if (!(value instanceof Map)) return undefined;
-	for (const [key, field] of value) {
-		if (typeof key === "string" && key.toLowerCase() === name.toLowerCase()) return field;
-	}
-	return undefined;
-}
-
-/** Never shows the value: it may be a secret in the wrong place. */
-function kindOf(value: unknown): string {
-	if (value === null) return "empty";
-	if (value instanceof Map) return "a map";
-	if (Array.isArray(value)) return "a list";
-	return typeof value === "string" ? "text" : typeof value === "boolean" ? "a boolean" : "a number";
-}
-
 // dapr: pkg/internal/loader/disk/manifest.go
 function isPathSegment(name: string): boolean {
 	return name !== "." && name !== ".." && !/[/%]/.test(name);
-}
-
-function formatPath(path: readonly PropertyKey[]): string {
-	return path
-		.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
-		.join("")
-		.replace(/^\./, "");
 }

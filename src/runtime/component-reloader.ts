@@ -1,4 +1,5 @@
 import type { Report } from "../bindings/binding.js";
+import type { ResiliencySettings } from "../resiliency/resiliency.js";
 import type { FileWatch } from "./file-watch.js";
 import type { ResolvedComponent, Runtime } from "./runtime.js";
 import { SharedCheck } from "./shared-check.js";
@@ -7,6 +8,7 @@ import { SharedCheck } from "./shared-check.js";
 export interface WantedComponents {
 	/** Those that could be loaded. */
 	readonly components: readonly ResolvedComponent[];
+	readonly resiliency: ResiliencySettings;
 	/** What is wrong with others, and with files. */
 	readonly problems: readonly Error[];
 	/** The files that secret stores have read. */
@@ -19,6 +21,8 @@ export interface ComponentReloaderOptions {
 	readonly load: () => Promise<WantedComponents>;
 	/** Absent: files are looked at only when now() is called. */
 	readonly watch: FileWatch | undefined;
+	/** What holds now. */
+	readonly resiliency: ResiliencySettings;
 	readonly onReport: (component: string | undefined, report: Report) => void;
 }
 
@@ -35,6 +39,7 @@ export class ComponentReloader {
 	readonly #check = new SharedCheck(() => this.#look());
 	/** Since when components that run are not in the files. */
 	readonly #missing = new Map<string, number>();
+	#resiliency: string;
 	#problems: ReadonlySet<string> = new Set();
 	#isComplete = false;
 	#isStarted = false;
@@ -46,6 +51,7 @@ export class ComponentReloader {
 
 	constructor(options: ComponentReloaderOptions) {
 		this.#options = options;
+		this.#resiliency = options.resiliency.fingerprint;
 	}
 
 	get #watch(): FileWatch | undefined {
@@ -109,7 +115,7 @@ export class ComponentReloader {
 		this.#secretsAt = performance.now();
 		// What changes from here on is a change again.
 		await this.#watch?.mark();
-		const { components, problems, secretFiles } = await load();
+		const { components, resiliency, problems, secretFiles } = await load();
 		await this.#watch?.follow(this.#filesOf(secretFiles, components));
 		if (this.#isClosed) return;
 		this.#note(components);
@@ -119,8 +125,17 @@ export class ComponentReloader {
 		for (const name of removed) this.#missing.delete(name);
 		const isSettled = this.#missing.size === 0 || problems.length > 0;
 		// What is in the way may be about to go.
+		if (problems.length === 0) this.#setResiliency(resiliency);
 		this.#tell(isSettled ? [...problems, ...refused] : problems);
 		if (!isSettled) this.#later(REMOVED_AFTER_MS);
+	}
+
+	#setResiliency(settings: ResiliencySettings): void {
+		if (settings.fingerprint === this.#resiliency) return;
+		this.#resiliency = settings.fingerprint;
+		this.#options.runtime.resiliency = settings;
+		const message = "the resiliency policies were changed, and hold from now on";
+		this.#options.onReport(undefined, { level: "info", code: "resiliency-reloaded", message });
 	}
 
 	#note(components: readonly ResolvedComponent[]): void {

@@ -25,6 +25,8 @@ export interface SelectionOptions {
 export interface Selection {
 	/** In scope, of a registered type, of the right shape, each name once; in the documents' order. */
 	readonly manifests: readonly ComponentManifest[];
+	/** Those of kind Resiliency. */
+	readonly resiliency: readonly ComponentDocument[];
 	/** Secret stores that were passed over, and why: `is not in the scopes of app "orders" (secrets.yaml:1)`. */
 	readonly unusableStores: ReadonlyMap<string, string>;
 	/** How many documents there were of each sort. */
@@ -34,17 +36,11 @@ export interface Selection {
 /** A word that differs in more characters was not meant. */
 const MAX_SLIPS = 2;
 const API_VERSION = "dapr.io/v1alpha1";
-const OTHER_KINDS = [
-	"Configuration",
-	"Resiliency",
-	"HTTPEndpoint",
-	"Subscription",
-	"MCPServer",
-	"WorkflowAccessPolicy",
-];
+const OTHER_KINDS = ["Configuration", "HTTPEndpoint", "Subscription", "MCPServer", "WorkflowAccessPolicy"];
 
 type Judgement = { readonly sort: string } & (
 	| { readonly manifest: ComponentManifest }
+	| { readonly resiliency: ComponentDocument }
 	| { readonly problems: readonly ConfigurationError[] }
 	/** `why`: for a component that names it as its secret store. */
 	| { readonly warning?: string; readonly why?: string }
@@ -59,11 +55,14 @@ export function selectComponents(
 	const manifests = new Map<string, ComponentManifest>();
 	const unusableStores = new Map<string, string>();
 	const tally = new Map<string, number>();
+	const resiliency: ComponentDocument[] = [];
 	for (const document of documents) {
 		const header = readHeader(document.content);
 		const judgement = judge(document, header, options);
 		tally.set(judgement.sort, (tally.get(judgement.sort) ?? 0) + 1);
-		if ("problems" in judgement) {
+		if ("resiliency" in judgement) {
+			resiliency.push(judgement.resiliency);
+		} else if ("problems" in judgement) {
 			findings.add(judgement.problems, header.ignoreErrors);
 		} else if ("manifest" in judgement) {
 			const { manifest } = judgement;
@@ -78,7 +77,7 @@ export function selectComponents(
 			if (judgement.why !== undefined && header.name !== undefined) unusableStores.set(header.name, judgement.why);
 		}
 	}
-	return { manifests: [...manifests.values()], unusableStores, tally };
+	return { manifests: [...manifests.values()], resiliency, unusableStores, tally };
 }
 
 function judge(document: ComponentDocument, header: ComponentHeader, options: SelectionOptions): Judgement {
@@ -90,6 +89,11 @@ function judge(document: ComponentDocument, header: ComponentHeader, options: Se
 	const { type } = header;
 	const known = type !== undefined && options.registry.types.includes(typeKey(type));
 	const scope = whyOutOfScope(header, options);
+	if (header.kind === "Resiliency") {
+		return scope === undefined
+			? { sort: "of kind Resiliency", resiliency: document }
+			: { sort: "of kind Resiliency for others" };
+	}
 	if (header.kind !== "Component" || header.apiVersion !== API_VERSION) {
 		const sort = header.kind === undefined ? "without kind" : `of kind ${header.kind}`;
 		const slips = known && scope === undefined ? findSlips(document, header) : [];
@@ -148,7 +152,7 @@ function whySkipped(document: ComponentDocument, { kind, apiVersion }: Component
 		const version = apiVersion === undefined ? "no apiVersion" : `apiVersion ${JSON.stringify(apiVersion)}`;
 		return `${where} has ${version}, expected "${API_VERSION}"`;
 	}
-	const meant = nearestName(kind, ["Component", ...OTHER_KINDS], MAX_SLIPS);
+	const meant = nearestName(kind, ["Component", "Resiliency", ...OTHER_KINDS], MAX_SLIPS);
 	return `${where} is unknown${meant === undefined ? "" : `, did you mean ${JSON.stringify(meant)}`}`;
 }
 

@@ -1,4 +1,5 @@
 import { ConfigurationError } from "../errors.js";
+import { NO_RESILIENCY, type ResiliencySettings } from "../resiliency/resiliency.js";
 import type { SecretStore } from "../secretstores/secret-store.js";
 import { type ComponentFolders, readComponentFolders } from "./component-loader.js";
 import { type ComponentManifest, describeComponent } from "./component-manifest.js";
@@ -6,6 +7,7 @@ import { type ResolveOptions, resolveComponent, UnresolvedError } from "./compon
 import { type Selection, type SelectionOptions, selectComponents } from "./component-selection.js";
 import { DrawnUuids } from "./drawn-uuids.js";
 import { Findings } from "./findings.js";
+import { readResiliency } from "./resiliency-manifest.js";
 import type { ResolvedComponent } from "./runtime.js";
 
 /** Where components come from and whom they are for. */
@@ -24,18 +26,26 @@ export interface LoadOptions extends SelectionOptions {
 	readonly onSecretFile?: (path: string) => void;
 }
 
+/** What the component folders hold for this app. */
+export interface LoadedResources {
+	readonly components: readonly ResolvedComponent[];
+	readonly resiliency: ResiliencySettings;
+}
+
 /** What is wrong in the component folders, and what could be loaded all the same: for those who go on to find the rest. */
 export class LoadError extends AggregateError {
 	readonly components: readonly ResolvedComponent[];
+	readonly resiliency: ResiliencySettings;
 	/** Components with fields that could not be resolved. */
 	readonly unresolved: readonly UnresolvedError[];
 	constructor(
 		problems: readonly unknown[],
-		components: readonly ResolvedComponent[],
+		{ components, resiliency }: LoadedResources,
 		unresolved: readonly UnresolvedError[],
 	) {
 		super(problems, `${problems.length} ${problems.length === 1 ? "problem" : "problems"} in the components`);
 		this.components = components;
+		this.resiliency = resiliency;
 		this.unresolved = unresolved;
 	}
 }
@@ -47,17 +57,21 @@ export class LoadError extends AggregateError {
  * Rejects with a LoadError of ConfigurationErrors and SecretErrors that lists everything that is wrong in all files, each with
  * `file:line`; also when there is nothing to use. What a component with `ignoreErrors` has wrong is only warned about.
  */
-export async function loadComponents(options: LoadOptions): Promise<readonly ResolvedComponent[]> {
+export async function loadComponents(options: LoadOptions): Promise<LoadedResources> {
 	const findings = new Findings(options.onWarning);
 	const folders = await readComponentFolders(options.paths, options.onWarning, options);
 	findings.add(folders.problems);
 	const selection = selectComponents(folders.documents, options, findings);
+	const resiliency =
+		selection.resiliency.length === 0
+			? NO_RESILIENCY
+			: await readResiliency(selection.resiliency, findings, options.onWarning);
 	const { components, unresolved } = await resolveAll(selection, options, findings);
 	if (components.length === 0 && findings.problems.length === 0 && options.allowNone !== true) {
 		findings.add([nothingUsable(folders, selection, options)]);
 	}
-	if (findings.problems.length === 0) return components;
-	throw new LoadError(findings.problems, components, unresolved);
+	if (findings.problems.length === 0) return { components, resiliency };
+	throw new LoadError(findings.problems, { components, resiliency }, unresolved);
 }
 
 async function resolveAll(

@@ -7,9 +7,11 @@ import type {
 	Report,
 } from "../bindings/binding.js";
 import { NotFoundError, PublishError, StateError } from "../errors.js";
+import { NO_RESILIENCY, Resiliency, type ResiliencySettings } from "../resiliency/resiliency.js";
 import type { AppChannel } from "./app-channel.js";
 import { AppInputs } from "./app-inputs.js";
 import type { AppState, HealthCheck } from "./app-watch.js";
+import { guardedInvoke } from "./guarded-invoke.js";
 import { initBindings } from "./init-bindings.js";
 import type { LoadedBinding } from "./loaded-binding.js";
 import type { Registry } from "./registry.js";
@@ -46,6 +48,8 @@ export interface RuntimeOptions {
 	readonly gracePeriodMs: number;
 	/** Everything that happens below, for logs and metrics. */
 	readonly onReport?: (component: string | undefined, report: Report) => void;
+	/** Absent: no policy stands around any call. */
+	readonly resiliency?: ResiliencySettings | undefined;
 	/** Gets the figures of every call. */
 	readonly meter?: CallMeter | undefined;
 }
@@ -80,6 +84,7 @@ export interface RuntimeHealth {
 /** The host: components on one side, the app on the other. */
 export class Runtime {
 	readonly #options: RuntimeOptions;
+	#resiliency: Resiliency;
 	#bindings = new Map<string, LoadedBinding>();
 	#app: AppInputs | undefined;
 	#phase: "new" | "initialised" | "running" | "draining" | "closed" = "new";
@@ -93,6 +98,7 @@ export class Runtime {
 
 	constructor(options: RuntimeOptions) {
 		this.#options = options;
+		this.#resiliency = new Resiliency(options.resiliency ?? NO_RESILIENCY);
 	}
 
 	/** Init of every component. Rejects with one ConfigurationError per problem in an AggregateError, after all were tried; nothing stays open then. */
@@ -118,6 +124,7 @@ export class Runtime {
 			health,
 			onReport,
 			meter,
+			policyFor: (component) => this.#resiliency.policyFor(component, "inbound"),
 			invoke: (name, request, signal) => this.invokeBinding(name, request, signal),
 		});
 		this.#app.start();
@@ -140,6 +147,11 @@ export class Runtime {
 		});
 		this.#reloading = done.catch(() => {});
 		return done;
+	}
+
+	/** Policies that hold from now on; breakers begin anew. */
+	set resiliency(settings: ResiliencySettings) {
+		this.#resiliency = new Resiliency(settings);
 	}
 
 	/** Sets what readiness says of changes that could not be taken up; undefined: nothing. */
@@ -178,16 +190,24 @@ export class Runtime {
 			);
 		}
 		const { meter } = this.#options;
-		if (meter === undefined) return this.#invoke(loaded, request, signal);
+		if (meter === undefined) return this.#guarded(loaded, request, signal);
 		const startedAt = performance.now();
 		let succeeded = false;
 		try {
-			const response = await this.#invoke(loaded, request, signal);
+			const response = await this.#guarded(loaded, request, signal);
 			succeeded = true;
 			return response;
 		} finally {
 			meter.invoked(name, operation, performance.now() - startedAt, succeeded);
 		}
+	}
+
+	#guarded(loaded: LoadedBinding, request: InvokeRequest, signal?: Cancellation) {
+		const { name } = loaded.component;
+		const policy = this.#resiliency.policyFor(name, "outbound");
+		if (policy === undefined) return this.#invoke(loaded, request, signal);
+		const invoke = (attempt: InvokeRequest) => this.#invoke(this.#bindings.get(name) ?? loaded, attempt, signal);
+		return guardedInvoke({ policy, request, signal, ending: this.#grace.signal, invoke });
 	}
 
 	/** What the old one had not sent when it was exchanged, the new one sends. */
@@ -262,10 +282,19 @@ export class Runtime {
 				const isHindrance = reason.blocking && !(reason.code === "unread" && this.#isOutputOnly(name, binding));
 				yield { ...reason, component: name, blocking: isHindrance };
 			}
+			yield* this.#breakerReasons(name);
 			if (binding.reads === "always" && this.#options.appChannel === undefined) {
 				const message = `component "${name}" is an input, but there is no app to read for, expected an app port`;
 				yield { code: "no-app", message, blocking: true, component: name };
 			}
+		}
+	}
+
+	*#breakerReasons(component: string): Iterable<RuntimeHealth["reasons"][number]> {
+		for (const { state, settings } of this.#resiliency.breakersOf(component)) {
+			if (state === "closed") continue;
+			const message = `circuit breaker ${JSON.stringify(settings.name)} of component "${component}" is ${state}`;
+			yield { code: "circuit-breaker-open", message, blocking: false, component };
 		}
 	}
 

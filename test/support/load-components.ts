@@ -40,7 +40,7 @@ export async function loadFolder(folder: TempFolder, options: Partial<LoadOption
 	const onWarning = (message: string) => warnings.push(relative(message));
 	const outcome = { components: [], problems: [], warnings };
 	try {
-		const components = await loadComponents({
+		const { components } = await loadComponents({
 			paths: [folder.path],
 			appId: "app",
 			env,
