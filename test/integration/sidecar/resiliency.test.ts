@@ -107,6 +107,19 @@ describeWith("mosquitto", "inbound policies", () => {
 		expect(await unacknowledged(line)).toBe(0);
 	});
 
+	test("what an open breaker holds back is not refused: only the messages that the app saw are held", async () => {
+		const breaker = '{ circuitBreakers: { fuse: { timeout: 500ms, trip: "consecutiveFailures >= 3" } } }';
+		await using line = await startGuarded(breaker, "{ inbound: { circuitBreaker: fuse } }", {
+			app: { rules: [{ status: 500, payloads: ["0", "1", "2"] }] },
+			fields: { maxInFlight: 1, backOffMaxRetries: 0, holdInterval: "1h" },
+		});
+		await line.device.publishAll(50, (index) => ({ topic: "in/a", payload: String(index) }));
+		expect(distinct(texts(await line.app.acceptedAtLeast(47)))).toHaveLength(47);
+		const refused = texts(line.app.requests().filter(({ status }) => status === 500));
+		expect(refused).toEqual(["0", "1", "2"]);
+		expect(await unacknowledged(line)).toBe(3);
+	});
+
 	test("a stop does not wait for a retry that is to come", async () => {
 		const retries = "{ retries: { slow: { duration: 1m } } }";
 		await using line = await startGuarded(retries, "{ inbound: { retry: slow } }", {
