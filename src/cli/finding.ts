@@ -19,7 +19,7 @@ export interface Finding {
 	readonly width?: number;
 }
 
-const COMPONENT = /^component (?:"((?:[^"\\]|\\.)*)" )?\((.+?):(\d+)\): (.*)$/s;
+const DOCUMENT = /^(?:component|resiliency|configuration) (?:"((?:[^"\\]|\\.)*)" )?\((.+?):(\d+)\): (.*)$/s;
 const PLACE = /^(.+?):(\d+): (.*)$/s;
 
 /** Takes a sentence of the loader or of a binding apart into its place and what is wrong there. */
@@ -28,10 +28,13 @@ export class PlaceReader {
 	readonly #files = new Map<string, readonly string[]>();
 
 	of(severity: Finding["severity"], sentence: string, property?: string): Finding {
-		const component = COMPONENT.exec(sentence);
-		if (component !== null) {
-			const [, name, file, line, rest] = component;
-			const field = /^(?:(?:unknown )?field "([^"]+)"|missing \w+$)/.exec(rest!)?.[1] ?? property;
+		const document = DOCUMENT.exec(sentence);
+		if (document !== null) {
+			const [, name, file, line, rest] = document;
+			const field =
+				/^(?:(?:unknown )?field "([^"]+)"|missing \w+$)/.exec(rest!)?.[1] ??
+				property ??
+				/^(\S+) is unknown /.exec(rest!)?.[1];
 			return {
 				severity,
 				...(name !== undefined && { component: name }),
@@ -97,7 +100,10 @@ function harmless(line: string): string {
 }
 
 const MANIFEST_KEYS = new Set(
-	"apiversion kind metadata name namespace spec type version ignoreerrors inittimeout scopes auth secretstore secretkeyref envref".split(
-		" ",
-	),
+	[
+		"apiversion kind metadata name namespace spec type version ignoreerrors inittimeout scopes auth secretstore secretkeyref envref",
+		"policies timeouts retries circuitbreakers targets components inbound outbound timeout retry circuitbreaker policy duration",
+		"maxinterval maxretries matching httpstatuscodes grpcstatuscodes maxrequests interval trip",
+		"protocol samplingrate stdout issecure enabled obfuscateurls omithealthchecks",
+	].flatMap((names) => names.split(" ")),
 );

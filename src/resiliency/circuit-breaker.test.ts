@@ -35,7 +35,7 @@ describe("a circuit breaker", () => {
 		expect(call(true)).toBe(false);
 		vi.advanceTimersByTime(999);
 		expect(call(true)).toBe(false);
-		expect(made.openForMs).toBe(1);
+		expect(made.closedToCallsForMs).toBe(1);
 		vi.advanceTimersByTime(1);
 		expect(call(true)).toBe(true);
 		expect(states).toEqual(["open", "half-open", "closed"]);

@@ -52,11 +52,15 @@ export class CircuitBreaker {
 		return this.#state;
 	}
 
-	/** How long it stays open from now on; where it is half-open, as long as an open one would. */
-	get openForMs(): number {
+	/** How long nothing is let through, in milliseconds, unless the state changes before; 0: something would be now. */
+	get closedToCallsForMs(): number {
 		this.#elapse();
-		const { timeoutMs } = this.settings;
-		return this.#state === "open" ? Math.max(0, this.#expiresAt - performance.now()) : timeoutMs;
+		if (this.#state === "open") return Math.max(0, this.#expiresAt - performance.now());
+		return this.#hasRoom ? 0 : this.settings.timeoutMs;
+	}
+
+	get #hasRoom(): boolean {
+		return this.#state === "closed" || this.#counts.requests < this.settings.maxRequests;
 	}
 
 	/** Hears of each change; returns the function that stops listening. */
@@ -68,8 +72,7 @@ export class CircuitBreaker {
 	/** Lets a call through and returns what is to be told of its end: `undefined` for neither success nor failure. Undefined: not let through. */
 	enter(): ((succeeded: boolean | undefined) => void) | undefined {
 		this.#elapse();
-		if (this.#state === "open") return undefined;
-		if (this.#state === "half-open" && this.#counts.requests >= this.settings.maxRequests) return undefined;
+		if (this.#state === "open" || !this.#hasRoom) return undefined;
 		this.#counts.requests++;
 		const generation = this.#generation;
 		return (succeeded) => {

@@ -1,9 +1,9 @@
 import { setMaxListeners } from "node:events";
 import type { InputBinding, ReadHandler, ReadResponse, Report, Verdict } from "../bindings/binding.js";
-import type { CircuitBreaker } from "../resiliency/circuit-breaker.js";
 import type { Policy } from "../resiliency/policy.js";
 import type { AppChannel } from "./app-channel.js";
 import { type AppState, AppWatch, type HealthCheck } from "./app-watch.js";
+import { breakerPause } from "./breaker-pause.js";
 import { FollowUps, type FollowUpsOptions } from "./follow-ups.js";
 import { guardedDelivery } from "./guarded-delivery.js";
 import { InputStarter } from "./input-starter.js";
@@ -141,30 +141,11 @@ export class AppInputs {
 	#handler(name: string, binding: InputBinding, ending: AbortSignal): ReadHandler {
 		const { policyFor } = this.#options;
 		const deliver = this.#deliverer(name, binding.route);
-		const onHeldBack = this.#holder(binding);
+		const onHeldBack = breakerPause(binding, () => this.#watch.state === "open");
 		return (event, signal) => {
 			const policy = policyFor(name);
 			if (policy === undefined) return deliver(event, signal);
 			return guardedDelivery({ policy, event, deliver, signal, ending, onHeldBack });
-		};
-	}
-
-	/** Pauses the binding until its breaker may let something through again. */
-	#holder(binding: InputBinding): (breaker: CircuitBreaker) => void {
-		let isHeld = false;
-		return (breaker) => {
-			binding.pause(`circuit breaker ${JSON.stringify(breaker.settings.name)} is open, as the app refused or broke`);
-			if (isHeld) return;
-			isHeld = true;
-			const goOn = () => {
-				isHeld = false;
-				clearTimeout(timer);
-				stopListening();
-				if (this.#watch.state === "open") binding.resume();
-			};
-			const stopListening = breaker.onChange(goOn);
-			const timer = setTimeout(goOn, breaker.openForMs);
-			timer.unref();
 		};
 	}
 

@@ -2,7 +2,17 @@ import { z } from "zod";
 import { parseDuration } from "../bindings/duration.js";
 import { ConfigurationError } from "../errors.js";
 import type { ComponentDocument } from "./component-loader.js";
-import { filledText, formatPath, kindOf, list, map, member, text } from "./document-shape.js";
+import {
+	describeUnknown,
+	filledText,
+	formatPath,
+	list,
+	map,
+	member,
+	text,
+	truth,
+	unknownFields,
+} from "./document-shape.js";
 import { scalarText, toPropertyText } from "./property-text.js";
 
 /** dapr: pkg/runtime/processor/loops/root/component.go */
@@ -90,15 +100,14 @@ export function readManifest(document: ComponentDocument): ComponentManifest | r
 	});
 	if (problems.length > 0) return problems;
 	const initTimeoutMs = readInitTimeout(spec.initTimeout);
-	const warnings =
-		spec.initTimeout === undefined || initTimeoutMs !== undefined
-			? []
-			: [
-					problem(
-						["spec", "initTimeout"],
-						`spec.initTimeout is ${JSON.stringify(spec.initTimeout)}, expected a duration such as 30s; 5s holds, as in Dapr`,
-					).message,
-				];
+	const warnings = [...unknownFields(componentShape, document.content)]
+		// Kubernetes has more of them, and they change nothing.
+		.filter(({ path: [first] }) => String(first).toLowerCase() !== "metadata")
+		.map((field) => problem(field.path, describeUnknown(field)).message);
+	if (spec.initTimeout !== undefined && initTimeoutMs === undefined) {
+		const message = `spec.initTimeout is ${JSON.stringify(spec.initTimeout)}, expected a duration such as 30s; 5s holds, as in Dapr`;
+		warnings.push(problem(["spec", "initTimeout"], message).message);
+	}
 	return {
 		name: metadata.name,
 		type: spec.type,
@@ -124,6 +133,8 @@ export function describeComponent(name: string | undefined, source: string): str
 }
 
 const componentShape = map({
+	apiVersion: z.unknown().optional(),
+	kind: z.unknown().optional(),
 	metadata: map({
 		name: filledText.refine(isPathSegment, {
 			error: ({ input }) => `is ${JSON.stringify(input)}, expected a name without / and %, other than . and ..`,
@@ -138,13 +149,7 @@ const componentShape = map({
 				error: ({ input }) => `is ${JSON.stringify(input)}, expected "v1"`,
 			}),
 		initTimeout: text.optional(),
-		ignoreErrors: z
-			.preprocess(
-				(value) =>
-					typeof value === "string" && /^(?:true|false)$/i.test(value) ? value.toLowerCase() === "true" : value,
-				z.boolean({ error: ({ input }) => `is ${scalarText(input) ?? kindOf(input)}, expected true or false` }),
-			)
-			.default(false),
+		ignoreErrors: truth.default(false),
 		metadata: list(
 			map({
 				name: filledText,

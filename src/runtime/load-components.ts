@@ -2,7 +2,7 @@ import { ConfigurationError } from "../errors.js";
 import { NO_RESILIENCY, type ResiliencySettings } from "../resiliency/resiliency.js";
 import type { SecretStore } from "../secretstores/secret-store.js";
 import { type ComponentFolders, readComponentFolders } from "./component-loader.js";
-import { type ComponentManifest, describeComponent } from "./component-manifest.js";
+import { type ComponentManifest, describeComponent, readHeader } from "./component-manifest.js";
 import { type ResolveOptions, resolveComponent, UnresolvedError } from "./component-resolver.js";
 import { type Selection, type SelectionOptions, selectComponents } from "./component-selection.js";
 import { DrawnUuids } from "./drawn-uuids.js";
@@ -65,13 +65,19 @@ export async function loadComponents(options: LoadOptions): Promise<LoadedResour
 	const resiliency =
 		selection.resiliency.length === 0
 			? NO_RESILIENCY
-			: await readResiliency(selection.resiliency, findings, options.onWarning);
+			: await readResiliency(selection.resiliency, componentNames(folders), findings, options.onWarning);
 	const { components, unresolved } = await resolveAll(selection, options, findings);
 	if (components.length === 0 && findings.problems.length === 0 && options.allowNone !== true) {
 		findings.add([nothingUsable(folders, selection, options)]);
 	}
 	if (findings.problems.length === 0) return { components, resiliency };
 	throw new LoadError(findings.problems, { components, resiliency }, unresolved);
+}
+
+/** Of all components, also of those for others. */
+function componentNames({ documents }: ComponentFolders): readonly string[] {
+	const headers = documents.map(({ content }) => readHeader(content));
+	return headers.flatMap(({ kind, name }) => (kind === "Component" && name !== undefined ? [name] : []));
 }
 
 async function resolveAll(

@@ -102,21 +102,30 @@ describe("a Resiliency resource", () => {
 			'resiliency (r.yaml:8): spec.policies.retries.r.policy is "linear", expected constant or exponential',
 			'resiliency (r.yaml:8): spec.policies.retries.r.maxRetries is "many", expected a whole number from -1 on',
 			'resiliency (r.yaml:8): spec.policies.retries.r.matching.httpStatusCodes is "5xx", expected statuses and ranges as 429,500-599',
+			'resiliency (r.yaml:10): spec.policies.circuitBreakers.c.trip is "consecutiveFailurs > 5": Unknown variable: consecutiveFailurs; expected a condition over requests, totalSuccesses, totalFailures, consecutiveSuccesses, consecutiveFailures, as consecutiveFailures > 5',
 			"resiliency (r.yaml:12): spec.targets.components is a list, expected a map",
 		]);
 	});
 
-	it("a trip that is no condition is told with what it may name", async () => {
-		const { problems } = await load({
+	it("fields that nobody reads and targets that are not there are warned about", async () => {
+		const { problems, warnings } = await load({
 			"a.yaml": orders,
 			"r.yaml": `${HEAD}spec:
   policies:
-    circuitBreakers:
-      c: {trip: consecutiveFailurs > 5}
+    retries: {r: {maxRetires: 3}}
+  targets:
+    components:
+      ordres: {inbuond: {retry: r}}
+    apps: {}
+  other: {}
 `,
 		});
-		expect(problems).toEqual([
-			'resiliency (r.yaml:7): spec.policies.circuitBreakers.c.trip is "consecutiveFailurs > 5": Unknown variable: consecutiveFailurs; expected a condition over requests, totalSuccesses, totalFailures, consecutiveSuccesses, consecutiveFailures, as consecutiveFailures > 5',
+		expect(problems).toEqual([]);
+		expect(warnings).toEqual([
+			'resiliency (r.yaml:6): spec.policies.retries.r.maxRetires is unknown and has no effect, did you mean "maxRetries"',
+			'resiliency (r.yaml:9): spec.targets.components.ordres.inbuond is unknown and has no effect, did you mean "inbound"',
+			"resiliency (r.yaml:11): spec.other is unknown and has no effect",
+			'resiliency (r.yaml:9): there is no component "ordres", did you mean "orders"',
 		]);
 	});
 
@@ -132,12 +141,12 @@ describe("a Resiliency resource", () => {
 `,
 		});
 		expect(problems).toEqual([
-			'r.yaml:9: target "orders", inbound: there is no circuit breaker "simpelCB", did you mean "simpleCB"',
+			'resiliency (r.yaml:9): there is no circuit breaker "simpelCB", did you mean "simpleCB"',
 		]);
 		expect(warnings).toEqual([
-			"r.yaml:7: targets.apps has no effect here: it is for calls from app to app; messages of a binding go by targets.components.<name>.inbound",
-			'r.yaml:9: target "orders", inbound: there is no timeout "fats", did you mean "fast"; none holds, as in Dapr',
-			'r.yaml:9: target "orders", inbound: there is no retry "r"; nothing is retried, as in Dapr',
+			"resiliency (r.yaml:7): targets.apps has no effect here: it is for calls from app to app; messages of a binding go by targets.components.<name>.inbound",
+			'resiliency (r.yaml:9): there is no timeout "fats", did you mean "fast"; none holds, as in Dapr',
+			'resiliency (r.yaml:9): there is no retry "r"; nothing is retried, as in Dapr',
 		]);
 	});
 });

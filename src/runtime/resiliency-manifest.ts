@@ -6,11 +6,13 @@ import type { PolicyNames, ResiliencySettings } from "../resiliency/resiliency.j
 import type { RetrySettings, StatusRange } from "../resiliency/retry-delays.js";
 import { defaultTrip, readTrip, TRIP_VARIABLES } from "../resiliency/trip.js";
 import type { ComponentDocument } from "./component-loader.js";
-import { filledText, formatPath, kindOf, list, map, text } from "./document-shape.js";
+import { describeUnknown, filledText, formatPath, list, map, named, text, unknownFields } from "./document-shape.js";
 import type { Findings } from "./findings.js";
 
 /** dapr: pkg/resiliency/resiliency.go and kit, retry/retry.go */
 const DEFAULTS = { durationMs: 5_000, maxIntervalMs: 60_000, maxRetries: -1, breakerTimeoutMs: 60_000 } as const;
+/** A word that differs in more characters was not meant. */
+const MAX_SLIPS = 3;
 /** What a timer takes. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -50,21 +52,23 @@ const ranges = text.transform((written, context) => {
 	return found;
 });
 
-/** Free names → values of one shape. */
-function named<Item extends z.ZodType>(item: Item) {
-	return z
-		.preprocess(
-			(value) =>
-				value instanceof Map ? Object.fromEntries([...value].map(([key, field]) => [String(key), field])) : value,
-			z.record(z.string(), item, { error: ({ input }) => `is ${kindOf(input)}, expected a map` }),
-		)
-		.default({});
-}
+const trip = text.transform(async (written, context) => {
+	try {
+		return written === "" ? defaultTrip : await readTrip(written);
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : String(error);
+		const expected = `expected a condition over ${TRIP_VARIABLES.join(", ")}, as consecutiveFailures > 5`;
+		context.addIssue({ code: "custom", message: `is ${JSON.stringify(written)}: ${reason}; ${expected}` });
+		return z.NEVER;
+	}
+});
 
 const policyNames = map({ timeout: text.optional(), retry: text.optional(), circuitBreaker: text.optional() });
 
 const resiliencyShape = map({
-	metadata: map({ name: filledText.optional() }).optional(),
+	apiVersion: z.unknown().optional(),
+	kind: z.unknown().optional(),
+	metadata: z.unknown().optional(),
 	spec: map({
 		policies: map({
 			timeouts: named(duration),
@@ -89,7 +93,7 @@ const resiliencyShape = map({
 					maxRequests: whole(0).optional(),
 					interval: duration.optional(),
 					timeout: duration.optional(),
-					trip: text.optional(),
+					trip: trip.optional(),
 				}),
 			),
 		}).optional(),
@@ -111,10 +115,11 @@ type Draft = {
 
 /**
  * Takes the Resiliency resources together: of two policies or targets of one name the later one counts, as in Dapr. What is wrong in one of them is among
- * the findings. `onWarning` hears of what has no effect.
+ * the findings. `known` are the names that components have. `onWarning` hears of what has no effect.
  */
 export async function readResiliency(
 	documents: readonly ComponentDocument[],
+	known: readonly string[],
 	findings: Findings,
 	onWarning: (message: string) => void,
 ): Promise<ResiliencySettings> {
@@ -124,13 +129,14 @@ export async function readResiliency(
 		circuitBreakers: new Map(),
 		components: new Map(),
 	};
-	const sources = new Map<string, string>();
+	const sources = new Map<string, ComponentDocument>();
 	for (const document of documents) await add(document, settings, sources, findings, onWarning);
 	for (const [component, target] of settings.components) {
+		const place = (...path: string[]) =>
+			`resiliency (${sources.get(component)!.source(["spec", "targets", "components", component, ...path])})`;
+		if (!known.includes(component)) onWarning(`${place()}: ${noSuch("component", component, known)}`);
 		for (const [direction, names] of Object.entries(target)) {
-			if (names === undefined) continue;
-			const where = `${sources.get(component)}: target ${JSON.stringify(component)}, ${direction}`;
-			checkNames(where, names, settings, findings, onWarning);
+			if (names !== undefined) checkNames((field) => place(direction, field), names, settings, findings, onWarning);
 		}
 	}
 	return {
@@ -151,7 +157,7 @@ function plain(_: string, value: unknown): unknown {
 async function add(
 	document: ComponentDocument,
 	settings: Draft,
-	sources: Map<string, string>,
+	sources: Map<string, ComponentDocument>,
 	findings: Findings,
 	onWarning: (message: string) => void,
 ): Promise<void> {
@@ -163,39 +169,37 @@ async function add(
 		]);
 	const shape = await resiliencyShape.safeParseAsync(document.content);
 	if (!shape.success) {
-		for (const { path, message } of shape.error.issues) problem(path, message);
+		// Some of them are found later than others.
+		const line = ({ path }: { readonly path: readonly PropertyKey[] }) =>
+			Number(document.source(path).split(":").at(-1));
+		const issues = shape.error.issues.toSorted((one, other) => line(one) - line(other));
+		for (const { path, message } of issues) problem(path, message);
 		return;
+	}
+	for (const field of unknownFields(resiliencyShape, document.content)) {
+		onWarning(`resiliency (${document.source(field.path)}): ${describeUnknown(field)}`);
 	}
 	const { policies, targets } = shape.data.spec;
 	for (const [name, ms] of Object.entries(policies?.timeouts ?? {})) settings.timeouts.set(name, ms);
 	for (const [name, retry] of Object.entries(policies?.retries ?? {})) settings.retries.set(name, retryOf(name, retry));
 	for (const [name, breaker] of Object.entries(policies?.circuitBreakers ?? {})) {
-		const { maxRequests, interval, timeout, trip } = breaker;
-		const trips = trip ? readTrip(trip) : defaultTrip;
-		try {
-			settings.circuitBreakers.set(name, {
-				name,
-				maxRequests: maxRequests || 1,
-				intervalMs: interval ?? 0,
-				timeoutMs: timeout || DEFAULTS.breakerTimeoutMs,
-				trips: await trips,
-			});
-		} catch (error) {
-			const path = ["spec", "policies", "circuitBreakers", name, "trip"];
-			const reason = error instanceof Error ? error.message : String(error);
-			const expected = `expected a condition over ${TRIP_VARIABLES.join(", ")}, as consecutiveFailures > 5`;
-			problem(path, `is ${JSON.stringify(trip)}: ${reason}; ${expected}`);
-		}
+		settings.circuitBreakers.set(name, {
+			name,
+			maxRequests: breaker.maxRequests || 1,
+			intervalMs: breaker.interval ?? 0,
+			timeoutMs: breaker.timeout || DEFAULTS.breakerTimeoutMs,
+			trips: breaker.trip ?? defaultTrip,
+		});
 	}
 	for (const [name, target] of Object.entries(targets?.components ?? {})) {
 		settings.components.set(name, target);
-		sources.set(name, document.source(["spec", "targets", "components", name]));
+		sources.set(name, document);
 	}
 	for (const kind of ["apps", "actors"] as const) {
 		if (Object.keys(targets?.[kind] ?? {}).length === 0) continue;
 		const where = document.source(["spec", "targets", kind]);
 		onWarning(
-			`${where}: targets.${kind} has no effect here: it is for calls from app to app; messages of a binding go by targets.components.<name>.inbound`,
+			`resiliency (${where}): targets.${kind} has no effect here: it is for calls from app to app; messages of a binding go by targets.components.<name>.inbound`,
 		);
 	}
 }
@@ -219,24 +223,26 @@ type RetryShape = NonNullable<z.infer<typeof resiliencyShape>["spec"]["policies"
 
 /** In Dapr an unknown timeout or retry is passed over; an unknown breaker ends it. */
 function checkNames(
-	where: string,
+	place: (field: string) => string,
 	{ timeout, retry, circuitBreaker }: PolicyNames,
-	settings: Drafted,
+	{ timeouts, retries, circuitBreakers }: Drafted,
 	findings: Findings,
 	onWarning: (message: string) => void,
 ): void {
-	const unknown = (kind: string, name: string, known: ReadonlyMap<string, unknown>) => {
-		const near = nearestName(name, [...known.keys()]);
-		return `${where}: there is no ${kind} ${JSON.stringify(name)}${near === undefined ? "" : `, did you mean ${JSON.stringify(near)}`}`;
-	};
-	if (timeout && !settings.timeouts.has(timeout)) {
-		onWarning(`${unknown("timeout", timeout, settings.timeouts)}; none holds, as in Dapr`);
+	if (timeout && !timeouts.has(timeout)) {
+		onWarning(`${place("timeout")}: ${noSuch("timeout", timeout, [...timeouts.keys()])}; none holds, as in Dapr`);
 	}
-	if (retry && !settings.retries.has(retry)) {
-		onWarning(`${unknown("retry", retry, settings.retries)}; nothing is retried, as in Dapr`);
+	if (retry && !retries.has(retry)) {
+		onWarning(`${place("retry")}: ${noSuch("retry", retry, [...retries.keys()])}; nothing is retried, as in Dapr`);
 	}
-	if (circuitBreaker && !settings.circuitBreakers.has(circuitBreaker)) {
-		const message = unknown("circuit breaker", circuitBreaker, settings.circuitBreakers);
-		findings.add([new ConfigurationError(message, { property: "circuitBreaker" })]);
+	if (circuitBreaker && !circuitBreakers.has(circuitBreaker)) {
+		const message = noSuch("circuit breaker", circuitBreaker, [...circuitBreakers.keys()]);
+		const options = { property: "circuitBreaker" };
+		findings.add([new ConfigurationError(`${place("circuitBreaker")}: ${message}`, options)]);
 	}
+}
+
+function noSuch(kind: string, name: string, known: readonly string[]): string {
+	const near = nearestName(name, known, MAX_SLIPS);
+	return `there is no ${kind} ${JSON.stringify(name)}${near === undefined ? "" : `, did you mean ${JSON.stringify(near)}`}`;
 }
